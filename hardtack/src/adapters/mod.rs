@@ -1,0 +1,6 @@
+//! How frameworks use the door. An adapter contains no policy.
+
+#[cfg(feature = "axum")]
+pub(crate) mod axum;
+#[cfg(feature = "axum")]
+pub(crate) mod csrf;

@@ -1,0 +1,82 @@
+//! Reads the `Cookie` header: exact bytes, several fields, nothing decoded.
+//!
+//! - Every field is read (B01), split at every `;` – quotes and `$Version` mean nothing (B05) – and a
+//!   pair at its first `=`; without a name it is nobody's (B06).
+//! - Around names and values SP and HTAB are stripped and nothing else: not U+00A0, not U+2000 (B04).
+//! - Names compare byte for byte: no percent-decoding, no folding of case (B03). Neighbours may hold any
+//!   bytes (B07).
+//! - The work is bounded: [`MAX_PAIRS`] pairs, [`MAX_CANDIDATES`] values of our name, one pass, and no
+//!   allocation but for those values (B08).
+
+use memchr::memchr_iter;
+
+/// How many values of our name are kept. `__Host-` makes more than one suspicious.
+pub(crate) const MAX_CANDIDATES: usize = 4;
+/// How many pairs are looked at in one request; browsers keep fewer than 200 per site.
+pub(crate) const MAX_PAIRS: usize = 4096;
+/// Values longer than browsers keep are not ours.
+const MAX_VALUE: usize = 4096;
+
+/// The values that a request presented under one name, in order. They share one buffer: a `;` cannot
+/// be part of a value, so it keeps them apart.
+#[derive(Default)]
+pub(crate) struct Candidates {
+    joined: Vec<u8>,
+    count: usize,
+}
+
+impl Candidates {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.joined.split(|byte| *byte == b';').take(self.count)
+    }
+
+    fn push(&mut self, value: &[u8]) {
+        if self.count > 0 {
+            self.joined.push(b';');
+        }
+        self.joined.extend_from_slice(value);
+        self.count += 1;
+    }
+}
+
+/// Finds the values of each of `names` in the fields of a request.
+pub(crate) fn find<'a, const N: usize>(
+    fields: impl IntoIterator<Item = &'a [u8]>,
+    names: [&[u8]; N],
+) -> [Candidates; N] {
+    let mut found = std::array::from_fn(|_| Candidates::default());
+    for pair in fields.into_iter().flat_map(pairs).take(MAX_PAIRS) {
+        let Some(equals) = memchr::memchr(b'=', pair) else { continue };
+        let name = strip(&pair[..equals]);
+        for (candidates, wanted) in found.iter_mut().zip(names) {
+            if name == wanted && !wanted.is_empty() && candidates.count < MAX_CANDIDATES {
+                let value = strip(&pair[equals + 1..]);
+                if value.len() <= MAX_VALUE {
+                    candidates.push(value);
+                }
+            }
+        }
+    }
+    found
+}
+
+fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    memchr_iter(b';', field).chain([field.len()]).map(move |end| {
+        let pair = &field[start..end];
+        start = end + 1;
+        pair
+    })
+}
+
+/// Strips SP and HTAB, the only white space of RFC 6265bis.
+fn strip(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}

@@ -1,0 +1,10 @@
+//! The cookie: how it is read ([`header`]), what it may be ([`policy`]), how it is written
+//! ([`set_cookie`]) and what caches are told about it ([`response`]).
+
+pub(crate) mod header;
+pub(crate) mod policy;
+pub(crate) mod response;
+pub(crate) mod set_cookie;
+
+pub use policy::{CookiePolicy, SameSite};
+pub use response::SessionHeaders;

@@ -1,0 +1,67 @@
+//! [`SessionHeaders`]: what a response must carry because of its session.
+
+use http::{
+    HeaderMap, HeaderValue,
+    header::{CACHE_CONTROL, SET_COOKIE, VARY},
+};
+
+/// The headers that a response needs because of its session: `Set-Cookie`, `Vary`, `Cache-Control`.
+///
+/// - A request that never asked for its session needs none.
+/// - One that did depends on its cookie: `Vary: Cookie` (J01), and `Cache-Control: private` unless the
+///   application said something about sharing itself.
+/// - One that sets a cookie must not be kept by anybody: `Cache-Control: no-store`, whatever the
+///   application said (J02).
+#[derive(Debug, Default)]
+#[must_use = "a session is saved when its headers are added to the response"]
+pub struct SessionHeaders {
+    pub(crate) accessed: bool,
+    pub(crate) set_cookie: Option<HeaderValue>,
+    /// The removal of a cookie under its previous name.
+    pub(crate) remove_previous: Option<HeaderValue>,
+}
+
+impl SessionHeaders {
+    /// Adds them to a response. `Set-Cookie` and `Vary` of the application stay (A15).
+    pub fn apply(self, headers: &mut HeaderMap) {
+        if self.adds_vary(headers.get_all(VARY).iter().map(HeaderValue::as_bytes)) {
+            headers.append(VARY, HeaderValue::from_static("Cookie"));
+        }
+        let existing: Vec<_> = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok()).collect();
+        let changed = self.cache_control(&existing.join(", "));
+        if let Some(value) = changed.and_then(|value| HeaderValue::try_from(value).ok()) {
+            headers.insert(CACHE_CONTROL, value);
+        }
+        for cookie in self.set_cookie.into_iter().chain(self.remove_previous) {
+            headers.append(SET_COOKIE, cookie);
+        }
+    }
+
+    /// The `Set-Cookie` lines, at most one for a name (A09).
+    pub fn set_cookies(&self) -> impl Iterator<Item = &HeaderValue> {
+        self.set_cookie.iter().chain(&self.remove_previous)
+    }
+
+    /// Whether `Vary: Cookie` is to be added to the `Vary` fields that are there.
+    pub fn adds_vary<'a>(&self, existing: impl IntoIterator<Item = &'a [u8]>) -> bool {
+        let says = |part: &[u8]| matches!(part.trim_ascii(), b"*") || part.trim_ascii().eq_ignore_ascii_case(b"cookie");
+        self.accessed && !existing.into_iter().any(|field| field.split(|byte| *byte == b',').any(says))
+    }
+
+    /// What `Cache-Control` must become when it was `existing`; `None` leaves it alone.
+    pub fn cache_control(&self, existing: &str) -> Option<String> {
+        let says = |word: &str| {
+            let mut directives = existing.split(',').map(|directive| directive.split('=').next().unwrap_or(directive));
+            directives.any(|directive| directive.trim().eq_ignore_ascii_case(word))
+        };
+        if self.set_cookie.is_some() || self.remove_previous.is_some() {
+            (!says("no-store")).then(|| "no-store".into())
+        } else if !self.accessed || ["private", "no-store", "public", "s-maxage"].into_iter().any(says) {
+            None
+        } else if existing.trim().is_empty() {
+            Some("private".into())
+        } else {
+            Some(format!("private, {existing}"))
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What happened to a session, with typed reasons, told to `tracing` under the target `hardtack`. An
+//! event never holds a token, a key or a value of the session; a session is named by its handle.
+
+use std::fmt;
+
+use crate::record::Handle;
+
+/// Why a cookie did not become a session. To the visitor all of them look the same (F07).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Not base64url, or of a length that no envelope has.
+    Malformed,
+    /// A wire format that this version does not know.
+    UnknownVersion,
+    /// Sealed under a key that is not in the keyring.
+    UnknownKey,
+    /// The tag does not fit: changed, or sealed for another cookie name or realm.
+    Forged,
+    /// Authentic, but against the rules of the format.
+    Invalid,
+    /// Authentic, but of a kind that this placement does not write.
+    WrongKind,
+    /// Made further in the future than clocks may differ.
+    FromTheFuture,
+    /// Not used for longer than the idle timeout.
+    Idle,
+    /// Older than the absolute timeout.
+    Absolute,
+    /// Ended by sign-out, by a new sign-in, by its owner or by an administrator.
+    Ended,
+    /// Two cookies of the same name held two different sessions.
+    Conflict,
+}
+
+impl Reason {
+    /// A stable word for logs and tools.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::UnknownVersion => "unknown_version",
+            Self::UnknownKey => "unknown_key",
+            Self::Forged => "forged",
+            Self::Invalid => "invalid",
+            Self::WrongKind => "wrong_kind",
+            Self::FromTheFuture => "from_the_future",
+            Self::Idle => "idle",
+            Self::Absolute => "absolute",
+            Self::Ended => "ended",
+            Self::Conflict => "conflict",
+        }
+    }
+
+    /// Whether the session was good once and its time is over.
+    pub fn is_expiry(self) -> bool {
+        matches!(self, Self::Idle | Self::Absolute)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A presented cookie did not become a session. Two sessions at once are an attack and louder.
+pub(crate) fn refused(reason: Reason) {
+    match reason {
+        Reason::Conflict => tracing::warn!(target: "hardtack", reason = reason.as_str(), "session refused"),
+        _ => tracing::debug!(target: "hardtack", reason = reason.as_str(), "session refused"),
+    }
+}
+
+/// A stored value no longer fits the type that the program asks for.
+pub(crate) fn undecodable(field: &str) {
+    tracing::warn!(target: "hardtack", field, "a field of the session does not fit its type");
+}
+
+/// The program wrote to a session whose response had left.
+pub(crate) fn written_late() {
+    tracing::error!(target: "hardtack", "a session was written after its commit; the write is lost");
+}
+
+/// A request changed a session that had ended meanwhile; the ending wins.
+pub(crate) fn lost_to_an_ending(handle: Handle) {
+    tracing::info!(target: "hardtack", %handle, "changes dropped: the session ended during the request");
+}
+
+/// Somebody signed in.
+pub(crate) fn signed_in(handle: Handle) {
+    tracing::info!(target: "hardtack", %handle, "signed in");
+}
+
+/// A session ended.
+pub(crate) fn ended(handle: Handle) {
+    tracing::info!(target: "hardtack", %handle, "session ended");
+}
+
+/// The revocation table was full and became coarser: more ends than was asked for, never less.
+pub(crate) fn coarsened(what: &'static str) {
+    tracing::warn!(target: "hardtack", ended = what, "the revocation table is full");
+}
+
+/// A request came without the token of its session.
+#[cfg(feature = "axum")]
+pub(crate) fn csrf_refused() {
+    tracing::info!(target: "hardtack", "request refused: no valid CSRF token");
+}

@@ -1,0 +1,110 @@
+//! [`Inspection`]: what an envelope says, for tools.
+
+use crate::{
+    envelope::Opened,
+    events::Reason,
+    keyring::{KeyId, KeyState},
+    lifetime::Lifetime,
+    record::{Handle, Kind, Record},
+    session::object_text,
+};
+
+/// The contents of an envelope that opened. Times are milliseconds since 1970; 0 stands for never.
+pub struct Inspection {
+    record: Record,
+    key_id: KeyId,
+    key_state: KeyState,
+    verdict: Result<(), Reason>,
+    idle_deadline: u64,
+    absolute_deadline: u64,
+}
+
+impl Inspection {
+    pub(crate) fn new(opened: Opened, lifetime: &Lifetime, now: u64) -> Self {
+        let header = &opened.record.header;
+        Self {
+            verdict: lifetime.check(header, now),
+            idle_deadline: lifetime.idle_deadline(header),
+            absolute_deadline: lifetime.absolute_deadline(header),
+            key_id: opened.key,
+            key_state: opened.key_state,
+            record: opened.record,
+        }
+    }
+
+    /// Whether its clocks allow it, and if not, why.
+    pub fn verdict(&self) -> Result<(), Reason> {
+        self.verdict
+    }
+
+    /// The key that sealed it.
+    pub fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    /// The state of that key. A session under a retired one moves to the active key when it is next
+    /// written or touched.
+    pub fn key_state(&self) -> KeyState {
+        self.key_state
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.record.header.kind
+    }
+
+    /// The public name of the session.
+    pub fn handle(&self) -> Handle {
+        self.record.header.handle
+    }
+
+    /// How often the session was renewed.
+    pub fn generation(&self) -> u32 {
+        self.record.header.generation
+    }
+
+    /// Who is signed in.
+    pub fn owner(&self) -> Option<&str> {
+        self.record.header.owner.as_deref()
+    }
+
+    /// Whether the session was to be remembered beyond the browser's end.
+    pub fn is_remembered(&self) -> bool {
+        self.record.header.remembered
+    }
+
+    /// When the session was made.
+    pub fn created_at(&self) -> u64 {
+        self.record.header.created
+    }
+
+    /// When its owner last proved who he is.
+    pub fn authenticated_at(&self) -> u64 {
+        self.record.header.authenticated
+    }
+
+    /// When it was last used, to the precision of half an idle window.
+    pub fn last_seen_at(&self) -> u64 {
+        self.record.header.last_seen
+    }
+
+    /// When it ends unless it is used.
+    pub fn idle_deadline(&self) -> u64 {
+        self.idle_deadline
+    }
+
+    /// When it ends whatever happens.
+    pub fn absolute_deadline(&self) -> u64 {
+        self.absolute_deadline
+    }
+
+    /// The earlier of both deadlines.
+    pub fn expires_at(&self) -> u64 {
+        self.idle_deadline.min(self.absolute_deadline)
+    }
+
+    /// All fields as one JSON object, numbers and order as they were written.
+    pub fn data_json(&self) -> String {
+        object_text(&self.record.fields)
+    }
+}

@@ -1,0 +1,40 @@
+#![doc = include_str!("lib.md")]
+
+mod adapters;
+mod changes;
+mod clock;
+mod cookie;
+pub mod csrf;
+mod envelope;
+mod error;
+mod events;
+mod field;
+mod fields;
+mod inspection;
+mod keyring;
+mod lifetime;
+mod outcome;
+mod record;
+mod request;
+mod revocation;
+mod session;
+mod sessions;
+mod state;
+
+pub use clock::Clock;
+pub use cookie::{CookiePolicy, SameSite, SessionHeaders};
+pub use error::{BuildError, CommitError, FieldError, SessionRejection, StoreError};
+pub use events::Reason;
+pub use field::Field;
+pub use inspection::Inspection;
+pub use keyring::{KEYS_VARIABLE, Key, KeyId, KeyState, Keyring};
+pub use lifetime::Lifetime;
+pub use outcome::Outcome;
+pub use record::{Handle, Kind};
+pub use request::{Finish, SessionRequest};
+pub use revocation::Revocations;
+pub use session::Session;
+pub use sessions::{Sessions, SessionsBuilder};
+
+#[cfg(feature = "axum")]
+pub use adapters::axum::{SessionFuture, SessionLayer, SessionService};

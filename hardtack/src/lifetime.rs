@@ -1,0 +1,208 @@
+//! How long a session lives. Two deadlines are sealed into it and enforced by the server; the cookie's
+//! own `Max-Age` is never trusted (D03).
+//!
+//! - **idle**: since the last request that used the session. It moves at most once per half window, so
+//!   that reads do not write (D06); it only grows, and the absolute deadline caps it.
+//! - **absolute**: since the session was made, then since the password was proved. Neither activity nor
+//!   writing moves it (D02).
+//!
+//! What counts is the earlier of the sealed deadline and today's policy: shortening a timeout acts at
+//! once, lengthening one revives nothing. `now == deadline` is expired (D07).
+
+use std::time::Duration;
+
+use crate::{
+    clock::{MAX_MS, millis},
+    cookie::set_cookie::MAX_AGE_SECONDS,
+    error::BuildError,
+    events::Reason,
+    record::Header,
+};
+
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+
+/// The timeouts of sessions. Build one from [`Lifetime::default`] or a preset, and change what differs.
+///
+/// | | idle | absolute | remember-me |
+/// |---|---|---|---|
+/// | default | 1 hour | 24 hours | off |
+/// | [`aal1`](Self::aal1) | 30 days | 30 days | up to 30 days |
+/// | [`aal2`](Self::aal2) | 1 hour | 24 hours | up to 24 hours |
+/// | [`aal3`](Self::aal3) | 15 minutes | 12 hours | not allowed |
+///
+/// The presets are those of NIST SP 800-63B-4 (D04): what exceeds them does not build.
+#[derive(Clone, Debug)]
+pub struct Lifetime {
+    idle: Duration,
+    absolute: Duration,
+    remember: Option<Duration>,
+    skew: Duration,
+    preset: Option<Preset>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Preset {
+    name: &'static str,
+    idle: Duration,
+    absolute: Duration,
+    remember: Duration,
+}
+
+impl Lifetime {
+    const fn preset(preset: Preset) -> Self {
+        Self { preset: Some(preset), idle: preset.idle, absolute: preset.absolute, ..Self::standard() }
+    }
+
+    const fn standard() -> Self {
+        Self {
+            idle: Duration::from_secs(HOUR),
+            absolute: Duration::from_secs(DAY),
+            remember: None,
+            skew: Duration::from_secs(60),
+            preset: None,
+        }
+    }
+
+    /// NIST authentication assurance level 1: 30 days, without a shorter idle timeout.
+    pub const fn aal1() -> Self {
+        let month = Duration::from_secs(30 * DAY);
+        Self::preset(Preset { name: "aal1", idle: month, absolute: month, remember: month })
+    }
+
+    /// NIST authentication assurance level 2: 24 hours, 1 hour idle.
+    pub const fn aal2() -> Self {
+        let day = Duration::from_secs(DAY);
+        Self::preset(Preset { name: "aal2", idle: Duration::from_secs(HOUR), absolute: day, remember: day })
+    }
+
+    /// NIST authentication assurance level 3: 12 hours, 15 minutes idle.
+    pub const fn aal3() -> Self {
+        let quarter = Duration::from_secs(HOUR / 4);
+        let half_day = Duration::from_secs(12 * HOUR);
+        Self::preset(Preset { name: "aal3", idle: quarter, absolute: half_day, remember: Duration::ZERO })
+    }
+
+    /// Ends a session that was not used for so long. Default 1 hour; 1 second to the absolute timeout.
+    pub const fn idle(mut self, idle: Duration) -> Self {
+        self.idle = idle;
+        self
+    }
+
+    /// Ends a session so long after it was made or its owner signed in. Default 24 hours; 1 second to
+    /// 400 days, the longest that browsers keep a cookie.
+    pub const fn absolute(mut self, absolute: Duration) -> Self {
+        self.absolute = absolute;
+        self
+    }
+
+    /// Lets [`Session::remember_me`](crate::Session::remember_me) choose so long an idle and absolute
+    /// timeout for one session. Off by default (D09); from the absolute timeout to 400 days.
+    pub const fn remember_me(mut self, remember: Duration) -> Self {
+        self.remember = Some(remember);
+        self
+    }
+
+    /// How far the clocks of two servers may be apart: a session that seems to come from further in the
+    /// future is refused (D07). Default 60 seconds; at most 1 hour.
+    pub const fn skew(mut self, skew: Duration) -> Self {
+        self.skew = skew;
+        self
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), BuildError> {
+        let refuse = |why: String| Err(BuildError::Lifetime { why });
+        let longest = Duration::from_secs(MAX_AGE_SECONDS);
+        if self.idle < Duration::from_secs(1) || self.idle > self.absolute {
+            return refuse(format!(
+                "idle is {:?} and absolute {:?}; idle is at least 1 second and at most absolute",
+                self.idle, self.absolute
+            ));
+        }
+        if self.absolute > longest {
+            return refuse("absolute is at most 400 days, the longest that browsers keep a cookie".into());
+        }
+        if let Some(remember) = self.remember
+            && (remember < self.absolute || remember > longest)
+        {
+            return refuse(format!("remember_me is {remember:?}; it is at least absolute and at most 400 days"));
+        }
+        if self.skew > Duration::from_secs(HOUR) {
+            return refuse("skew is at most 1 hour; set the servers' clocks instead".into());
+        }
+        if let Some(Preset { name, idle, absolute, remember }) = self.preset
+            && (self.idle > idle || self.absolute > absolute || self.remember.is_some_and(|wanted| wanted > remember))
+        {
+            return refuse(format!(
+                "{name} allows {idle:?} idle, {absolute:?} absolute and {remember:?} remembered; shorten them or use Lifetime::default()"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Judges the clocks of an authentic header.
+    pub(crate) fn check(&self, header: &Header, now: u64) -> Result<(), Reason> {
+        let latest = now.saturating_add(millis(self.skew));
+        if [header.created, header.authenticated, header.last_seen].into_iter().any(|time| time > latest) {
+            return Err(Reason::FromTheFuture);
+        }
+        if now >= self.absolute_deadline(header) {
+            return Err(Reason::Absolute);
+        }
+        if now >= self.idle_deadline(header) { Err(Reason::Idle) } else { Ok(()) }
+    }
+
+    /// When the session ends for being idle, judged now.
+    pub(crate) fn idle_deadline(&self, header: &Header) -> u64 {
+        header.idle_deadline.min(header.last_seen.saturating_add(millis(self.idle_of(header))))
+    }
+
+    /// When the session ends whatever happens, judged now.
+    pub(crate) fn absolute_deadline(&self, header: &Header) -> u64 {
+        header.absolute_deadline.min(header.anchor().saturating_add(millis(self.absolute_of(header))))
+    }
+
+    /// Sets both deadlines of a new or newly authenticated session.
+    pub(crate) fn begin(&self, header: &mut Header, now: u64) {
+        header.absolute_deadline = header.anchor().saturating_add(millis(self.absolute_of(header))).min(MAX_MS);
+        header.idle_deadline = 0;
+        self.touch(header, now);
+    }
+
+    /// Moves the idle deadline to a whole window from now.
+    pub(crate) fn touch(&self, header: &mut Header, now: u64) {
+        header.absolute_deadline = self.absolute_deadline(header);
+        header.last_seen = header.last_seen.max(now);
+        header.idle_deadline = self.moved(header, now);
+    }
+
+    /// Whether so much of the idle window has passed that a read should move its deadline.
+    pub(crate) fn touch_is_due(&self, header: &Header, now: u64) -> bool {
+        now.saturating_sub(header.last_seen) >= millis(self.idle_of(header)) / 2
+            && self.moved(header, now) > self.idle_deadline(header)
+    }
+
+    /// The longest that any session of this policy can live: how long its ending must be remembered.
+    pub(crate) fn longest(&self) -> u64 {
+        millis(self.absolute.max(self.remember.unwrap_or_default())).saturating_add(millis(self.skew))
+    }
+
+    fn moved(&self, header: &Header, now: u64) -> u64 {
+        let window = now.saturating_add(millis(self.idle_of(header)));
+        window.max(header.idle_deadline).min(self.absolute_deadline(header))
+    }
+
+    fn idle_of(&self, header: &Header) -> Duration {
+        self.remember.filter(|_| header.remembered).unwrap_or(self.idle)
+    }
+
+    fn absolute_of(&self, header: &Header) -> Duration {
+        self.remember.filter(|_| header.remembered).unwrap_or(self.absolute)
+    }
+}
+
+impl Default for Lifetime {
+    fn default() -> Self {
+        Self::standard()
+    }
+}

@@ -1,0 +1,96 @@
+//! What a session is made of: a [`Header`] that hardtack keeps and the [`Fields`] of the application.
+
+use std::fmt;
+
+use zeroize::Zeroize;
+
+use crate::fields::Fields;
+
+/// One session, as its envelope or its row holds it.
+#[derive(Clone)]
+pub(crate) struct Record {
+    pub(crate) header: Header,
+    pub(crate) fields: Fields,
+}
+
+/// The facts about a session that hardtack itself keeps. `docs/cookie-format.md` has their bytes.
+#[derive(Clone)]
+pub(crate) struct Header {
+    pub(crate) kind: Kind,
+    /// "Remember me" was chosen: the longer lifetime, and a cookie that outlives the browser.
+    pub(crate) remembered: bool,
+    pub(crate) id: SessionId,
+    pub(crate) handle: Handle,
+    /// Counts the renewals of this session.
+    pub(crate) generation: u32,
+    /// The owner's epoch at sign-in: a later [`end_owner`](crate::Sessions::end_owner) is above it.
+    pub(crate) epoch: u64,
+    /// Where the store keeps this session; 0 without a store.
+    pub(crate) shard: u16,
+    pub(crate) created: u64,
+    /// When a credential was last proved; 0 for never.
+    pub(crate) authenticated: u64,
+    /// The store's time of the store's last answer; 0 without a store.
+    pub(crate) confirmed: u64,
+    pub(crate) last_seen: u64,
+    pub(crate) idle_deadline: u64,
+    pub(crate) absolute_deadline: u64,
+    /// Counts the writes of the record in the store; 0 without a store.
+    pub(crate) version: u64,
+    pub(crate) owner: Option<Box<str>>,
+}
+
+impl Header {
+    /// When the absolute lifetime began: at authentication, or at creation before one.
+    pub(crate) fn anchor(&self) -> u64 {
+        if self.authenticated == 0 { self.created } else { self.authenticated }
+    }
+}
+
+/// The longest owner, in bytes.
+pub(crate) const MAX_OWNER: usize = 512;
+
+/// What an envelope is, and so which placement may open it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A visitor whose session is in the cookie alone and belongs to nobody.
+    Anonymous,
+    /// A recorded session of the stateless placement: all of it is in the cookie.
+    Stateless,
+}
+
+/// The secret that is the session: 256 bits from the operating system. Never shown, never logged.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SessionId(pub(crate) [u8; 32]);
+
+impl Drop for SessionId {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// A public name of a session, 128 random bits: safe to show, to log and to put into a URL, because
+/// it opens nothing. It is written as 22 characters of base64url.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Handle(pub(crate) [u8; 16]);
+
+impl Handle {
+    /// Reads a handle back from its text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = crate::envelope::base64url_decode(text.as_bytes())?;
+        Some(Self(bytes.try_into().ok()?))
+    }
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::envelope::base64url_encode(&self.0))
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handle({self})")
+    }
+}

@@ -1,0 +1,149 @@
+//! The endings in a file: one line each, appended and synced before a logout is answered.
+//!
+//! ```text
+//! session HANDLE UNTIL OWNER-HASH|-
+//! owner OWNER-HASH EPOCH
+//! floor signed-in|anonymous TIME
+//! ```
+//!
+//! A line that a crash cut short is the last one and was never answered for: it is dropped. When most
+//! lines are out of date the file is written anew beside itself and renamed into place.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, BufRead, BufReader, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use super::table::{Ending, OwnerHash, Table};
+use crate::{
+    error::{BuildError, StoreError},
+    record::Handle,
+};
+
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Held, under another name than the journal's, because a rewrite replaces the journal.
+    _lock: File,
+    lines: usize,
+    rewrite_at: usize,
+}
+
+impl Journal {
+    /// Opens or makes the file and replays it into `table`.
+    pub(super) fn open(path: &Path, table: &mut Table, now: u64) -> Result<Self, BuildError> {
+        let failed = |why: String| BuildError::RevocationFile { path: path.to_owned(), why };
+        let io = |error: io::Error| failed(error.to_string());
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(io)?;
+        }
+        let lock = open(&path.with_extension("lock")).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(failed("another process uses it; give each process a folder of its own".into()));
+            }
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
+        let file = open(path).map_err(io)?;
+        let mut lines = BufReader::new(&file).split(b'\n').enumerate().peekable();
+        while let Some((number, line)) = lines.next() {
+            let line = line.map_err(io)?;
+            match std::str::from_utf8(&line).ok().and_then(parse) {
+                Some(ending) => table.end(&ending, now),
+                None if line.is_empty() || lines.peek().is_none() => {}
+                None => return Err(failed(format!("line {} is damaged; remove that line", number + 1))),
+            }
+        }
+        drop(lines);
+        let mut journal = Self { path: path.to_owned(), file, _lock: lock, lines: 0, rewrite_at: 0 };
+        journal.rewrite(table, now).map_err(|error| failed(error.to_string()))?;
+        Ok(journal)
+    }
+
+    /// Appends endings and waits until they are on the disk.
+    pub(super) fn append(&mut self, endings: &[Ending]) -> Result<(), StoreError> {
+        let text: String = endings.iter().map(write).collect();
+        let before = self.file.metadata().map_err(StoreError::new)?.len();
+        if let Err(error) = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data()) {
+            // Half a line must not stand before the next one. If even this fails, so will the next append.
+            let _ = self.file.set_len(before);
+            return Err(StoreError::new(error));
+        }
+        self.lines += endings.len();
+        Ok(())
+    }
+
+    /// Whether most of the lines may be out of date.
+    pub(super) fn is_long(&self) -> bool {
+        self.lines >= self.rewrite_at
+    }
+
+    /// Writes what the table holds now, and nothing else, into the file.
+    pub(super) fn rewrite(&mut self, table: &Table, now: u64) -> Result<(), StoreError> {
+        let draft = self.path.with_extension("draft");
+        let swap = || {
+            let mut lines = 0;
+            match fs::remove_file(&draft) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let file = open(&draft)?;
+            let mut out = BufWriter::new(&file);
+            for ending in table.endings(now) {
+                out.write_all(write(&ending).as_bytes())?;
+                lines += 1;
+            }
+            out.flush()?;
+            drop(out);
+            file.sync_all()?;
+            fs::rename(&draft, &self.path)?;
+            let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+            Ok((file, lines))
+        };
+        let (file, lines) = swap().map_err(StoreError::new)?;
+        self.file = file;
+        self.lines = lines;
+        self.rewrite_at = lines * 2 + 10_000;
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn write(ending: &Ending) -> String {
+    match ending {
+        Ending::Session { handle, until, owner: Some(OwnerHash(owner)) } => {
+            format!("session {handle} {until} {owner:016x}\n")
+        }
+        Ending::Session { handle, until, owner: None } => format!("session {handle} {until} -\n"),
+        Ending::Owner { owner: OwnerHash(owner), epoch } => format!("owner {owner:016x} {epoch}\n"),
+        Ending::Class { signed_in: true, floor } => format!("floor signed-in {floor}\n"),
+        Ending::Class { signed_in: false, floor } => format!("floor anonymous {floor}\n"),
+    }
+}
+
+fn parse(line: &str) -> Option<Ending> {
+    let owner_hash = |text: &str| u64::from_str_radix(text, 16).ok().map(OwnerHash);
+    let words: Vec<_> = line.split(' ').collect();
+    Some(match words[..] {
+        ["session", handle, until, owner] => Ending::Session {
+            handle: Handle::parse(handle)?,
+            until: until.parse().ok()?,
+            owner: if owner == "-" { None } else { Some(owner_hash(owner)?) },
+        },
+        ["owner", owner, epoch] => Ending::Owner { owner: owner_hash(owner)?, epoch: epoch.parse().ok()? },
+        ["floor", class @ ("signed-in" | "anonymous"), floor] => {
+            Ending::Class { signed_in: class == "signed-in", floor: floor.parse().ok()? }
+        }
+        _ => return None,
+    })
+}

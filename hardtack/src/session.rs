@@ -1,0 +1,435 @@
+//! [`Session`]: the handle of one request.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use crate::{
+    clock::millis,
+    csrf,
+    error::{CommitError, FieldError, StoreError},
+    events,
+    field::Field,
+    fields::Fields,
+    outcome::Outcome,
+    record::Handle,
+    request::Shared,
+};
+
+/// The session of one request. Cheap to clone; all clones and extractions of a request are the same.
+///
+/// Reading and writing wait for nothing. What was written is committed once, before the response's head
+/// leaves, for errors of the handler too; [`discard`](Self::discard) opts out.
+#[derive(Clone)]
+pub struct Session {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// Fields.
+impl Session {
+    /// The value of a field. `None` when it is absent, or, with an event, when it does not fit `T`.
+    pub fn get<T: DeserializeOwned>(&self, field: Field<T>) -> Option<T> {
+        self.try_get(field).unwrap_or_else(|_| {
+            events::undecodable(field.name());
+            None
+        })
+    }
+
+    /// The value of a field.
+    ///
+    /// # Errors
+    ///
+    /// [`FieldError::Decode`] when what is stored does not fit `T`.
+    pub fn try_get<T: DeserializeOwned>(&self, field: Field<T>) -> Result<Option<T>, FieldError> {
+        decode(&self.fields(), field)
+    }
+
+    /// Sets a field. A value that cannot be written as JSON fails the commit.
+    pub fn set<T: Serialize>(&self, field: Field<T>, value: T) {
+        let result = self.try_set(field, value);
+        self.or_fail(result);
+    }
+
+    /// Sets a field, and says at once when that is impossible.
+    ///
+    /// # Errors
+    ///
+    /// [`FieldError::Encode`] for a value that is no JSON, [`FieldError::Closed`] after the commit.
+    pub fn try_set<T: Serialize>(&self, field: Field<T>, value: T) -> Result<(), FieldError> {
+        let json = encode(field.name(), &value)?;
+        self.shared.with(|state, system| state.write(system, |fields| fields.set(field.name(), &json)))
+    }
+
+    /// Removes a field.
+    pub fn remove<T>(&self, field: Field<T>) {
+        let result = self.change_if_any(|fields| Ok(fields.remove(field.name())));
+        self.or_fail(result);
+    }
+
+    /// Replaces the value of a field by what `update` makes of it. `update` may run again, on a newer
+    /// value, so it has no side effects.
+    pub fn update<T, F>(&self, field: Field<T>, mut update: F)
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnMut(Option<T>) -> T + Send + 'static,
+    {
+        let result = self.replace_with(field, &mut update, |fields| {
+            Ok(decode(fields, field).unwrap_or_else(|_| {
+                events::undecodable(field.name());
+                None
+            }))
+        });
+        self.or_fail(result);
+    }
+
+    /// As [`update`](Self::update), and says at once when that is impossible.
+    ///
+    /// # Errors
+    ///
+    /// [`FieldError`]: what is stored does not fit, or what was made of it cannot be written.
+    pub fn try_update<T, F>(&self, field: Field<T>, mut update: F) -> Result<(), FieldError>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnMut(Option<T>) -> T + Send + 'static,
+    {
+        self.replace_with(field, &mut update, |fields| decode(fields, field))
+    }
+
+    /// Reads a field and removes it: a message to show once. (Two requests at the same time may both
+    /// see it.)
+    pub fn take<T: DeserializeOwned>(&self, field: Field<T>) -> Option<T> {
+        let value = self.get(field);
+        self.remove(field);
+        value
+    }
+
+    /// Removes all fields. The session and its owner stay.
+    pub fn clear(&self) {
+        let result = self.change_if_any(|fields| {
+            let had_some = !fields.is_empty();
+            *fields = Fields::empty();
+            Ok(had_some)
+        });
+        self.or_fail(result);
+    }
+
+    /// All fields as one struct. `None` when they do not fit it, with an event.
+    pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        let read = self.try_read();
+        if read.is_err() {
+            events::undecodable(std::any::type_name::<T>());
+        }
+        read.ok()
+    }
+
+    /// All fields as one struct. A `Box<RawValue>` gets the JSON object itself.
+    ///
+    /// # Errors
+    ///
+    /// [`FieldError::Decode`] when they do not fit it; fields that may be absent are `Option` or have a
+    /// serde default.
+    pub fn try_read<T: DeserializeOwned>(&self) -> Result<T, FieldError> {
+        serde_json::from_str(&object_text(&self.fields()))
+            .map_err(|source| FieldError::Decode { field: std::any::type_name::<T>().into(), source })
+    }
+
+    /// Writes a struct: the top-level fields of it that differ from what [`read`](Self::read) gives.
+    /// Fields that the struct does not know stay as they are.
+    pub fn write<T: Serialize + DeserializeOwned>(&self, value: &T) {
+        let result = self.try_write(value);
+        self.or_fail(result);
+    }
+
+    /// As [`write`](Self::write), and says at once when that is impossible.
+    ///
+    /// # Errors
+    ///
+    /// [`FieldError`]: it is no JSON object, or the session is committed.
+    pub fn try_write<T: Serialize + DeserializeOwned>(&self, value: &T) -> Result<(), FieldError> {
+        let type_name = std::any::type_name::<T>();
+        let members = |value: &T| -> Result<Vec<(String, Box<RawValue>)>, FieldError> {
+            let text = encode(type_name, value)?;
+            serde_json::from_str::<Members>(&text).map(|members| members.0).map_err(|_| FieldError::NotAnObject)
+        };
+        let after = members(value)?;
+        let before = match self.try_read::<T>() {
+            Ok(before) => members(&before)?,
+            Err(_) => Vec::new(),
+        };
+        let was = |name: &str| before.iter().rev().find(|(known, _)| known == name).map(|(_, json)| json.get());
+        self.change_if_any(|fields| {
+            let mut changed = false;
+            for (name, json) in after.iter().filter(|(name, json)| was(name) != Some(json.get())) {
+                changed |= fields.set(name, json.get())?;
+            }
+            for (name, _) in before.iter().filter(|(name, _)| !after.iter().any(|(known, _)| known == name)) {
+                changed |= fields.remove(name);
+            }
+            Ok(changed)
+        })
+    }
+}
+
+/// Who it is, and for how long.
+impl Session {
+    /// Signs `owner` in, an opaque name of your own of 1 to 512 bytes: the session gets a new id, the one
+    /// that was presented ends, and both deadlines start again (C04). Of an anonymous visitor's fields
+    /// only those of [`carry_over`](crate::SessionsBuilder::carry_over) stay; of another owner's, none.
+    ///
+    /// Call it after the password was verified, and write what belongs to the owner afterwards.
+    pub fn sign_in(&self, owner: impl AsRef<str>) {
+        self.shared.with(|state, system| {
+            if let Err(error) = state.sign_in(system, owner.as_ref()) {
+                state.fail(error);
+            }
+        });
+    }
+
+    /// Ends the session: its cookie is removed, and the same bytes never open again (E01). What is
+    /// written afterwards in this request belongs to a new anonymous session.
+    pub fn sign_out(&self) {
+        self.shared.with(|state, _| {
+            if let Err(error) = state.sign_out() {
+                state.fail(error);
+            }
+        });
+    }
+
+    /// Who is signed in.
+    pub fn owner(&self) -> Option<String> {
+        self.shared.with(|state, _| state.record.as_ref()?.header.owner.as_deref().map(Into::into))
+    }
+
+    /// Whether a credential was proved within the last `window` (D05).
+    pub fn is_fresh(&self, window: Duration) -> bool {
+        self.shared.with(|state, system| {
+            let proved = state.record.as_ref().map_or(0, |record| record.header.authenticated);
+            proved != 0 && system.clock.now_ms() < proved.saturating_add(millis(window))
+        })
+    }
+
+    /// Chooses the timeouts of [`Lifetime::remember_me`](crate::Lifetime::remember_me) for this session,
+    /// and a cookie that outlives the browser; or takes that back. Call it after
+    /// [`sign_in`](Self::sign_in). Without those timeouts only the cookie outlives the browser.
+    pub fn remember_me(&self, remember: bool) {
+        let result = self.shared.with(|state, system| {
+            let header = &mut state.record_mut(system)?.header;
+            if header.remembered != remember {
+                header.remembered = remember;
+                system.lifetime.begin(header, system.clock.now_ms());
+                state.changes.record = true;
+            }
+            Ok(())
+        });
+        self.or_fail(result);
+    }
+
+    /// Makes an anonymous visitor's session a recorded one, because its state matters: with a store it
+    /// gets a record there. In the stateless placement that is a mark and nothing more.
+    pub fn keep(&self) {
+        let result = self.shared.with(|state, system| {
+            let header = &mut state.record_mut(system)?.header;
+            if header.kind != system.recorded {
+                header.kind = system.recorded;
+                state.changes.record = true;
+            }
+            Ok(())
+        });
+        self.or_fail(result);
+    }
+
+    /// The public name of the session; `None` for a visitor without one.
+    pub fn handle(&self) -> Option<Handle> {
+        self.shared.with(|state, _| Some(state.record.as_ref()?.header.handle))
+    }
+
+    /// How long the session lives if it is not used again; `None` for a visitor without one.
+    pub fn expires_in(&self) -> Option<Duration> {
+        self.shared.with(|state, system| {
+            let header = &state.record.as_ref()?.header;
+            let deadline = system.lifetime.idle_deadline(header).min(system.lifetime.absolute_deadline(header));
+            Some(Duration::from_millis(deadline.saturating_sub(system.clock.now_ms())))
+        })
+    }
+
+    /// Asks now whether the session still lives: after a wait, or in a stream whose head has left. A
+    /// visitor without a session has nothing to confirm.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when nobody can tell. Never in the stateless placement.
+    pub async fn confirm(&self) -> Result<bool, StoreError> {
+        Ok(self.shared.with(|state, system| {
+            let Some(record) = &state.record else { return false };
+            system.lifetime.check(&record.header, system.clock.now_ms()).is_ok()
+                && !system.revocations.has_ended(&record.header)
+        }))
+    }
+
+    /// Puts the session above its owner's epoch, so that it survives the end of the others.
+    pub(crate) fn join_epoch(&self) {
+        let result = self.shared.with(|state, system| {
+            let header = &mut state.record_mut(system)?.header;
+            header.epoch = system.revocations.birth(header.owner.as_deref(), system.clock.now_ms());
+            state.changes.record = true;
+            Ok(())
+        });
+        self.or_fail(result);
+    }
+}
+
+/// The request.
+impl Session {
+    /// Forgets what this request did to the session. Nothing is committed, no cookie is sent.
+    pub fn discard(&self) {
+        self.shared.with(|state, _| state.discarded = true);
+    }
+
+    /// Commits now, to know before the response is made. Later writes of the request are errors.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError`]; the session stays open then, so that the handler can write less and try again.
+    pub async fn commit(&self) -> Result<Outcome, CommitError> {
+        self.shared.commit()
+    }
+
+    /// A token for the forms and scripts of the page that is being made; see [`csrf`]. It gives a visitor
+    /// without a session an anonymous one.
+    pub fn csrf_token(&self) -> String {
+        let token = self.shared.with(|state, system| {
+            let fresh = state.record.is_none();
+            let token = csrf::issue(&state.record_mut(system)?.header.id);
+            state.changes.record |= fresh;
+            Ok(token)
+        });
+        token.unwrap_or_else(|error| {
+            self.or_fail(Err(error));
+            String::new()
+        })
+    }
+
+    /// Whether `token` was issued for the session that this request presented. Without one, never.
+    pub fn verify_csrf(&self, token: &str) -> bool {
+        self.shared.with(|state, _| state.origin.as_ref().is_some_and(|origin| csrf::verify(&origin.id, token)))
+    }
+
+    /// Whether there is a session at all, as opposed to a visitor about whom nothing is known.
+    pub fn is_live(&self) -> bool {
+        self.shared.with(|state, _| state.record.is_some())
+    }
+
+    fn fields(&self) -> Fields {
+        self.shared.with(|state, _| state.record.as_ref().map_or_else(Fields::empty, |record| record.fields.clone()))
+    }
+
+    /// Changes fields, without giving a visitor a session in which nothing is.
+    fn change_if_any(&self, change: impl FnOnce(&mut Fields) -> Result<bool, FieldError>) -> Result<(), FieldError> {
+        self.shared.with(|state, system| {
+            if state.record.is_none() && !state.closed {
+                let mut fields = Fields::empty();
+                return if change(&mut fields)? {
+                    state.write(system, |empty| {
+                        *empty = fields;
+                        Ok(true)
+                    })
+                } else {
+                    Ok(())
+                };
+            }
+            state.write(system, change)
+        })
+    }
+
+    /// `read`, `update` and the encoder are the application's: they run outside the lock, again if
+    /// another write came between.
+    fn replace_with<T: Serialize>(
+        &self,
+        field: Field<T>,
+        update: &mut dyn FnMut(Option<T>) -> T,
+        read: impl Fn(&Fields) -> Result<Option<T>, FieldError>,
+    ) -> Result<(), FieldError> {
+        loop {
+            let writes = self.shared.with(|state, _| state.writes);
+            let json = encode(field.name(), &update(read(&self.fields())?))?;
+            let written = self.shared.with(|state, system| {
+                if state.writes != writes {
+                    return Ok(false);
+                }
+                state.write(system, |fields| fields.set(field.name(), &json)).map(|()| true)
+            })?;
+            if written {
+                return Ok(());
+            }
+        }
+    }
+
+    fn or_fail(&self, result: Result<(), FieldError>) {
+        if let Err(error) = result {
+            self.shared.with(|state, _| {
+                state.fail(match error {
+                    FieldError::Closed => CommitError::Closed,
+                    FieldError::Random => CommitError::Random,
+                    other => CommitError::Field { why: other.to_string() },
+                });
+            });
+        }
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("handle", &self.handle()).finish_non_exhaustive()
+    }
+}
+
+fn decode<T: DeserializeOwned>(fields: &Fields, field: Field<T>) -> Result<Option<T>, FieldError> {
+    let Some(json) = fields.get(field.name()) else { return Ok(None) };
+    serde_json::from_str(json).map(Some).map_err(|source| FieldError::Decode { field: field.name().into(), source })
+}
+
+fn encode<T: Serialize>(field: &str, value: &T) -> Result<String, FieldError> {
+    serde_json::to_string(value).map_err(|source| FieldError::Encode { field: field.into(), source })
+}
+
+/// All fields as the text of one JSON object.
+pub(crate) fn object_text(fields: &Fields) -> String {
+    let mut text = String::with_capacity(fields.size() + 16);
+    text.push('{');
+    for (name, json) in fields.iter() {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(&serde_json::Value::from(name).to_string());
+        text.push(':');
+        text.push_str(json);
+    }
+    text.push('}');
+    text
+}
+
+/// The members of a JSON object, in order, values as they are written.
+struct Members(Vec<(String, Box<RawValue>)>);
+
+impl<'de> serde::Deserialize<'de> for Members {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}

@@ -1,0 +1,303 @@
+//! [`Sessions`], the configured system, and the builder that makes one.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use crate::{
+    clock::{Clock, millis},
+    cookie::{CookiePolicy, policy::is_loopback, set_cookie::CookieWriter},
+    envelope::{self, Binding},
+    error::{BuildError, CommitError, StoreError},
+    events::Reason,
+    inspection::Inspection,
+    keyring::Keyring,
+    lifetime::Lifetime,
+    record::{Handle, Kind},
+    request::SessionRequest,
+    revocation::{Ending, OwnerHash, Revocations},
+    session::Session,
+};
+
+/// The sessions of one application: its policy, its keys and its placement. Cheap to clone.
+///
+/// ```
+/// use hardtack::{Keyring, Sessions};
+///
+/// let sessions = Sessions::stateless(Keyring::ephemeral()?).build()?;
+/// # Ok::<_, hardtack::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct Sessions {
+    pub(crate) system: Arc<System>,
+}
+
+/// What a [`Sessions`] is made of. Nothing in it changes while it runs but what its parts share.
+pub(crate) struct System {
+    pub(crate) keys: Keyring,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) clock: Clock,
+    pub(crate) revocations: Revocations,
+    /// The kind of a recorded session in this placement.
+    pub(crate) recorded: Kind,
+    pub(crate) persistent: bool,
+    pub(crate) carry_over: Vec<String>,
+    pub(crate) site: Site,
+    loopback: Option<Site>,
+    previous: Option<(Site, u64)>,
+}
+
+/// A cookie's name with what depends on it.
+pub(crate) struct Site {
+    pub(crate) writer: CookieWriter,
+    pub(crate) binding: Binding,
+}
+
+impl Site {
+    fn new(policy: &CookiePolicy, realm: &str, secure: bool) -> Self {
+        Self { writer: CookieWriter::new(policy, secure), binding: Binding::new(realm, policy.name()) }
+    }
+}
+
+impl Sessions {
+    /// Sessions that live in the cookie alone, sealed with `keys`. Nothing to run beside the program;
+    /// a logout is remembered by this process (see [`Revocations`]).
+    pub fn stateless(keys: Keyring) -> SessionsBuilder {
+        SessionsBuilder {
+            keys,
+            recorded: Kind::Stateless,
+            cookie: CookiePolicy::default(),
+            lifetime: Lifetime::default(),
+            clock: Clock::default(),
+            revocations: Revocations::default(),
+            realm: String::new(),
+            carry_over: Vec::new(),
+            previous: None,
+        }
+    }
+
+    /// The framework-free door: begins a request with the values of its `Cookie` fields. See
+    /// [`SessionRequest`].
+    pub fn begin<'a>(&self, cookie_fields: impl IntoIterator<Item = &'a [u8]>) -> SessionRequest {
+        SessionRequest::new(self, false, cookie_fields)
+    }
+
+    /// As [`begin`](Self::begin), for a request to `host`, which only
+    /// [`CookiePolicy::insecure_on_loopback`] looks at.
+    pub fn begin_on_host<'a>(
+        &self,
+        host: Option<&[u8]>,
+        cookie_fields: impl IntoIterator<Item = &'a [u8]>,
+    ) -> SessionRequest {
+        let loopback = self.system.loopback.is_some() && host.is_some_and(is_loopback);
+        SessionRequest::new(self, loopback, cookie_fields)
+    }
+
+    /// Mints a `Cookie` header for the tests of an application: `prepare` does to a new session what a
+    /// handler would do.
+    ///
+    /// ```
+    /// # use hardtack::{Keyring, Sessions};
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sessions = Sessions::stateless(Keyring::ephemeral()?).build()?;
+    /// let header = sessions.cookie(|session| session.sign_in("ada")).await?;
+    /// assert!(header.starts_with("__Host-session="));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of a commit.
+    pub async fn cookie(&self, prepare: impl FnOnce(&Session)) -> Result<String, CommitError> {
+        let request = self.begin([]);
+        let session = request.session().await.map_err(|error| CommitError::Store(StoreError::new(error)))?;
+        prepare(&session);
+        let headers = request.finish().await?;
+        let line = headers.set_cookies().next().and_then(|line| line.to_str().ok()).unwrap_or_default();
+        Ok(line.split(';').next().unwrap_or_default().to_owned())
+    }
+
+    /// Opens the value of a cookie without using it: for tools and tests. Placement and revocation are
+    /// not asked; the clocks are this system's.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it does not open. One whose time is over does open:
+    /// [`Inspection::verdict`] tells.
+    pub fn inspect(&self, value: &str) -> Result<Inspection, Reason> {
+        let opened = envelope::open(&self.system.keys, &self.system.site.binding, value.as_bytes())?;
+        Ok(Inspection::new(opened, &self.system.lifetime, self.system.clock.now_ms()))
+    }
+
+    /// Ends the session that `handle` names, wherever it is used.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the ending could not be kept; the session then still lives.
+    pub async fn end(&self, handle: &Handle) -> Result<(), StoreError> {
+        let now = self.system.clock.now_ms();
+        let until = now.saturating_add(self.system.lifetime.longest());
+        self.system.revocations.end(&[Ending::Session { handle: *handle, until, owner: None }], now)
+    }
+
+    /// Ends all sessions that `owner` has, on every device: after an account was disabled, for example
+    /// (E02, E04). Who signs in afterwards is not affected.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the ending could not be kept.
+    pub async fn end_owner(&self, owner: &str) -> Result<(), StoreError> {
+        let now = self.system.clock.now_ms();
+        let epoch = self.system.revocations.birth(Some(owner), now).saturating_add(1);
+        self.system.revocations.end(&[Ending::Owner { owner: OwnerHash::of(owner), epoch }], now)
+    }
+
+    /// Ends all other sessions of the session's owner, after a change of password for example (E03).
+    /// Does nothing for a session without an owner.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the ending could not be kept.
+    pub async fn end_others(&self, session: &Session) -> Result<(), StoreError> {
+        let Some(owner) = session.owner() else { return Ok(()) };
+        self.end_owner(&owner).await?;
+        session.join_epoch();
+        Ok(())
+    }
+}
+
+impl System {
+    /// The cookie to write for a request.
+    pub(crate) fn site(&self, loopback: bool) -> &Site {
+        self.loopback.as_ref().filter(|_| loopback).unwrap_or(&self.site)
+    }
+
+    /// The previous name to look for; empty for none.
+    pub(crate) fn previous_name(&self) -> &str {
+        self.previous.as_ref().map_or("", |(site, _)| site.writer.name())
+    }
+
+    /// The cookie that is still read under its previous name, until its date.
+    pub(crate) fn previous(&self, now: u64) -> Option<&Site> {
+        self.previous.as_ref().filter(|(_, until)| now < *until).map(|(site, _)| site)
+    }
+}
+
+/// Configures [`Sessions`]. Every setting has a default that is right for most.
+#[must_use = "call build()"]
+pub struct SessionsBuilder {
+    keys: Keyring,
+    recorded: Kind,
+    cookie: CookiePolicy,
+    lifetime: Lifetime,
+    clock: Clock,
+    revocations: Revocations,
+    realm: String,
+    carry_over: Vec<String>,
+    previous: Option<(CookiePolicy, SystemTime)>,
+}
+
+impl SessionsBuilder {
+    /// The cookie's name and attributes. Default `CookiePolicy::host("session")`.
+    pub fn cookie(mut self, policy: CookiePolicy) -> Self {
+        self.cookie = policy;
+        self
+    }
+
+    /// All timeouts at once. Default 1 hour idle, 24 hours absolute.
+    pub fn lifetime(mut self, lifetime: Lifetime) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+
+    /// See [`Lifetime::idle`].
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.lifetime = self.lifetime.idle(idle);
+        self
+    }
+
+    /// See [`Lifetime::absolute`].
+    pub fn absolute(mut self, absolute: Duration) -> Self {
+        self.lifetime = self.lifetime.absolute(absolute);
+        self
+    }
+
+    /// See [`Lifetime::remember_me`].
+    pub fn remember_me(mut self, remember: Duration) -> Self {
+        self.lifetime = self.lifetime.remember_me(remember);
+        self
+    }
+
+    /// The clock. Default the system's; [`Clock::manual`] for tests.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Where endings are remembered. Default [`Revocations::in_memory`].
+    pub fn revocations(mut self, revocations: Revocations) -> Self {
+        self.revocations = revocations;
+        self
+    }
+
+    /// The name of the application, at most 256 bytes. Default empty. Applications that share keys are
+    /// kept apart by it: a cookie of one does not open in the other (F03).
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = realm.into();
+        self
+    }
+
+    /// The fields that an anonymous visitor keeps when signing in, a shopping cart for example. Default
+    /// none: what was planted before sign-in stays behind (C07).
+    pub fn carry_over(mut self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.carry_over = fields.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Also reads the cookie under its previous policy, until a date, when a request brings none under
+    /// its present name (B12). The session then moves to the present name.
+    pub fn previous_name(mut self, policy: CookiePolicy, until: SystemTime) -> Self {
+        self.previous = Some((policy, until));
+        self
+    }
+
+    /// Checks everything and makes the [`Sessions`].
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`], whose message says what to write instead.
+    pub fn build(self) -> Result<Sessions, BuildError> {
+        self.cookie.validate()?;
+        self.lifetime.validate()?;
+        if self.realm.len() > 256 {
+            return Err(BuildError::Setting { why: "a realm has at most 256 bytes".into() });
+        }
+        let previous = match &self.previous {
+            Some((policy, _)) if policy.name() == self.cookie.name() => {
+                let why = "the previous name is the present one; leave previous_name out".into();
+                return Err(BuildError::Cookie { why });
+            }
+            Some((policy, until)) => {
+                policy.validate()?;
+                let until = until.duration_since(UNIX_EPOCH).map_or(0, millis);
+                Some((Site::new(policy, &self.realm, true), until))
+            }
+            None => None,
+        };
+        let system = System {
+            site: Site::new(&self.cookie, &self.realm, true),
+            loopback: self.cookie.for_loopback().map(|policy| Site::new(&policy, &self.realm, false)),
+            previous,
+            keys: self.keys,
+            lifetime: self.lifetime,
+            clock: self.clock,
+            revocations: self.revocations,
+            recorded: self.recorded,
+            persistent: self.cookie.is_persistent(),
+            carry_over: self.carry_over,
+        };
+        Ok(Sessions { system: Arc::new(system) })
+    }
+}
