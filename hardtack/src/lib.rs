@@ -13,6 +13,7 @@ mod fields;
 mod inspection;
 mod keyring;
 mod lifetime;
+pub mod login;
 mod outcome;
 mod record;
 mod request;

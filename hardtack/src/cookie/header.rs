@@ -80,3 +80,35 @@ fn strip(mut bytes: &[u8]) -> &[u8] {
     }
     bytes
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, unreachable_pub, dead_code)]
+mod tests {
+    use super::*;
+
+    include!("../../tests/common/corpus.rs");
+
+    /// B01–B09, B11–B14: every case of the corpus gives exactly the values that it names, in order.
+    #[test]
+    fn every_header_of_the_corpus_gives_the_values_that_it_names() {
+        let (t, u) = ("Ta-_9".repeat(50), "Ub-_8".repeat(50));
+        let mut wrong = Vec::new();
+        for case in cases() {
+            let fields: Vec<_> = case.fields.iter().map(|field| bytes(field, &t, &u)).collect();
+            let values: Vec<_> = case.values.iter().map(|value| bytes(value, &t, &u)).collect();
+            let [found, none] = find(fields.iter().map(Vec::as_slice), [b"__Host-session", b""]);
+            if !found.iter().eq(values.iter().map(Vec::as_slice)) || !none.is_empty() {
+                wrong.push(case.claim);
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    /// B12: two names are found in one pass, and neither takes room from the other.
+    #[test]
+    fn the_present_and_the_previous_name_have_four_candidates_each() {
+        let field = "old=1; new=1; ".repeat(5);
+        let [new, old] = find([field.as_bytes()], [b"new", b"old"]);
+        assert_eq!((new.iter().count(), old.iter().count()), (MAX_CANDIDATES, MAX_CANDIDATES));
+    }
+}

@@ -39,6 +39,17 @@ enum Prefix {
     None,
 }
 
+impl Prefix {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "__Host-",
+            Self::HostHttp => "__Host-Http-",
+            Self::Secure => "__Secure-",
+            Self::None => "",
+        }
+    }
+}
+
 /// The name and the attributes of the session cookie. `HttpOnly` and `Secure` are always set (A01, A04).
 ///
 /// ```
@@ -84,16 +95,18 @@ impl CookiePolicy {
         Self::new(Prefix::None, name.into())
     }
 
+    /// The policy that a whole name asks for: `__Host-session` is [`host`](Self::host)`("session")`.
+    pub fn from_name(name: &str) -> Self {
+        let prefixes = [Prefix::HostHttp, Prefix::Host, Prefix::Secure].into_iter();
+        let mut split = prefixes.filter_map(|prefix| Some((prefix, name.strip_prefix(prefix.as_str())?)));
+        let (prefix, base) = split.next().unwrap_or((Prefix::None, name));
+        Self::new(prefix, base.to_owned())
+    }
+
     fn new(prefix: Prefix, base: String) -> Self {
-        let before = match prefix {
-            Prefix::Host => "__Host-",
-            Prefix::HostHttp => "__Host-Http-",
-            Prefix::Secure => "__Secure-",
-            Prefix::None => "",
-        };
         Self {
             prefix,
-            name: format!("{before}{base}"),
+            name: format!("{}{base}", prefix.as_str()),
             base,
             same_site: SameSite::default(),
             path: "/".into(),

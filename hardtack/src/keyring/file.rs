@@ -13,13 +13,17 @@ use crate::error::BuildError;
 
 pub(super) fn load_or_create(path: &Path) -> Result<Keyring, BuildError> {
     match File::open(path) {
-        Ok(file) => load(file, path),
+        Ok(file) => parse(file, path),
         Err(error) if error.kind() == ErrorKind::NotFound => create(path),
         Err(error) => Err(failed(path, error)),
     }
 }
 
-fn load(mut file: File, path: &Path) -> Result<Keyring, BuildError> {
+pub(super) fn load(path: &Path) -> Result<Keyring, BuildError> {
+    parse(File::open(path).map_err(|error| failed(path, error))?, path)
+}
+
+fn parse(mut file: File, path: &Path) -> Result<Keyring, BuildError> {
     private(&file, path)?;
     let mut text = Zeroizing::new(String::new());
     file.read_to_string(&mut text).map_err(|error| failed(path, error))?;
@@ -63,7 +67,7 @@ fn create(path: &Path) -> Result<Keyring, BuildError> {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
             Keyring::new(key, [])
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => load(File::open(path).map_err(io)?, path),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => load(path),
         Err(error) => Err(io(error)),
     }
 }

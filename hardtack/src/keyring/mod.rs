@@ -96,6 +96,16 @@ impl Keyring {
         file::load_or_create(path.as_ref())
     }
 
+    /// As [`from_file`](Self::from_file), for a file that must exist already: for tools that read what a
+    /// server wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::KeyFile`].
+    pub fn from_existing_file(path: impl AsRef<Path>) -> Result<Self, BuildError> {
+        file::load(path.as_ref())
+    }
+
     /// The keys of this ring with their states, the active one first.
     pub fn keys(&self) -> impl Iterator<Item = (&Key, KeyState)> {
         self.keys.iter().map(|(key, state)| (&**key, *state))

@@ -1,0 +1,119 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Web sessions in HttpOnly cookies: encrypted, revocable, never lost.
+#[derive(Parser)]
+#[command(version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Serve a small site that shows sessions at work
+    Demo(Demo),
+    /// Read a cookie's value from standard input and say what is in it
+    ///
+    /// Prints one JSON object with status ("valid", "expired" or "invalid"), reason, data, created_at and
+    /// expires_at (milliseconds since 1970), key_id and more. Exit code 0 when valid, 1 when not, 2 when
+    /// the command cannot work.
+    Inspect(Inspect),
+    /// Read a JSON object from standard input and print a cookie's value that holds it
+    Seal(Seal),
+    /// Make and list keys
+    Keys(Keys),
+}
+
+#[derive(Args)]
+pub(crate) struct Demo {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
+    pub(crate) listen: SocketAddr,
+    /// Folder for keys, revocations and the password's hash; made when absent
+    #[arg(long, value_name = "FOLDER", default_value = "./hardtack-data")]
+    pub(crate) data: PathBuf,
+    /// Where sessions live
+    #[arg(long, value_enum, default_value_t = Placement::Stateless)]
+    pub(crate) placement: Placement,
+    /// Serve HTTPS with a certificate of its own, made on first run
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// Serve HTTPS with this certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key", conflicts_with = "tls")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Placement {
+    /// All of a session is in its cookie
+    Stateless,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// hardtack's own envelope
+    Native,
+}
+
+/// Which cookie, under which keys, at which time.
+#[derive(Args)]
+pub(crate) struct CookieArgs {
+    /// Format of the cookie
+    #[arg(long, value_enum)]
+    pub(crate) format: Format,
+    /// File of keys; without it the environment variable HARDTACK_KEYS
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keys: Option<PathBuf>,
+    /// Whole name of the cookie, to which a value is bound
+    #[arg(long, value_name = "NAME", default_value = "__Host-session")]
+    pub(crate) cookie_name: String,
+    /// Realm of the application
+    #[arg(long, default_value = "")]
+    pub(crate) realm: String,
+    /// Take this for the time, in milliseconds since 1970
+    #[arg(long, value_name = "UNIX_MS")]
+    pub(crate) now: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct Inspect {
+    #[command(flatten)]
+    pub(crate) cookie: CookieArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct Seal {
+    #[command(flatten)]
+    pub(crate) cookie: CookieArgs,
+    /// How long the session lives, idle or not
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(1..=34_560_000))]
+    pub(crate) ttl: u64,
+    /// Who is signed in
+    #[arg(long)]
+    pub(crate) owner: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Keys {
+    #[command(subcommand)]
+    pub(crate) command: KeysCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Print a new key
+    Generate,
+    /// List ids and states, without secrets
+    List {
+        /// File of keys; without it the environment variable HARDTACK_KEYS
+        #[arg(long, value_name = "FILE")]
+        keys: Option<PathBuf>,
+    },
+}

@@ -1,0 +1,97 @@
+//! The pages and what their forms do.
+
+use std::sync::Arc;
+
+use axum::{
+    Form,
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode, Uri},
+    response::{IntoResponse, Redirect, Response},
+};
+use hardtack::{Field, Session, login::safe_next};
+use serde::Deserialize;
+
+use super::{Site, api, password::MAX_PASSWORD, views};
+
+pub(super) const COUNT: Field<u64> = Field::new("count");
+
+/// Who the one password belongs to.
+const OWNER: &str = "keeper";
+const LANDING: &str = "/protected";
+
+pub(super) async fn home(State(site): State<Arc<Site>>, session: Session, headers: HeaderMap) -> Response {
+    views::home(&site, &session, &headers)
+}
+
+pub(super) async fn count(session: Session) -> Redirect {
+    session.keep();
+    session.update(COUNT, |count| count.unwrap_or_default().saturating_add(1));
+    Redirect::to("/")
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct NextQuery {
+    next: String,
+}
+
+pub(super) async fn login(State(site): State<Arc<Site>>, session: Session, Query(query): Query<NextQuery>) -> Response {
+    views::login(&site, &session, safe_next(&query.next).unwrap_or(LANDING), None)
+}
+
+#[derive(Deserialize)]
+pub(super) struct LoginForm {
+    password: String,
+    #[serde(default)]
+    next: String,
+    remember: Option<String>,
+}
+
+pub(super) async fn log_in(State(site): State<Arc<Site>>, session: Session, Form(form): Form<LoginForm>) -> Response {
+    let next = safe_next(&form.next).unwrap_or(LANDING).to_owned();
+    if form.password.len() > MAX_PASSWORD {
+        let message = format!("A password has at most {MAX_PASSWORD} bytes.");
+        return (StatusCode::BAD_REQUEST, views::login(&site, &session, &next, Some(message))).into_response();
+    }
+    match site.password.verify(form.password).await {
+        Ok(true) => {
+            session.sign_in(OWNER);
+            session.remember_me(form.remember.is_some());
+            Redirect::to(&next).into_response()
+        }
+        Ok(false) => {
+            let message = "That is not the password.".into();
+            (StatusCode::UNAUTHORIZED, views::login(&site, &session, &next, Some(message))).into_response()
+        }
+        Err(error) => {
+            tracing_failure(&error);
+            views::problem(&site, StatusCode::SERVICE_UNAVAILABLE, "The password could not be checked. Try again.")
+        }
+    }
+}
+
+fn tracing_failure(error: &crate::Failure) {
+    eprintln!("hardtack: {error}");
+}
+
+pub(super) async fn log_out(session: Session) -> Redirect {
+    session.sign_out();
+    Redirect::to("/")
+}
+
+pub(super) async fn protected(
+    State(site): State<Arc<Site>>,
+    session: Session,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    match session.owner() {
+        Some(owner) => views::protected(&site, &session, &owner, &headers),
+        None if api::accepts_only_json(&headers) => api::problem(StatusCode::UNAUTHORIZED, "Sign in first."),
+        None => Redirect::to(&format!("/login?next={}", uri.path())).into_response(),
+    }
+}
+
+pub(super) async fn not_found(State(site): State<Arc<Site>>) -> Response {
+    views::problem(&site, StatusCode::NOT_FOUND, "There is no such page.")
+}

@@ -1,0 +1,78 @@
+//! Which address does what, and what surrounds every answer.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use hardtack::{CommitError, csrf::CsrfLayer};
+
+use super::{Site, api, pages, views};
+
+/// The largest body of a request: far more than a cookie can hold.
+const MAX_BODY: usize = 64 * 1024;
+
+pub(super) fn router(site: Arc<Site>) -> Router {
+    let sessions = site.sessions.layer();
+    Router::new()
+        .route("/", get(pages::home))
+        .route("/count", post(pages::count))
+        .route("/login", get(pages::login).post(pages::log_in))
+        .route("/logout", post(pages::log_out))
+        .route("/protected", get(pages::protected))
+        .route("/api/session", get(api::show))
+        .route("/api/session/store", post(api::store))
+        .route("/api/session/destroy", post(api::destroy))
+        .fallback(pages::not_found)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(CsrfLayer::new())
+        .layer(sessions)
+        .layer(from_fn_with_state(site.clone(), explain_failed_commit))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/style.css", get(async || asset("text/css; charset=utf-8", include_str!("../../templates/style.css"))))
+        .route("/favicon.svg", get(async || asset("image/svg+xml", include_str!("../../templates/favicon.svg"))))
+        .layer(from_fn(add_security_headers))
+        .with_state(site)
+}
+
+fn asset(content_type: &'static str, text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "public, max-age=3600")], text).into_response()
+}
+
+/// A commit that failed leaves an empty answer with the reason beside it; a person gets a page.
+async fn explain_failed_commit(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let json = api::accepts_only_json(request.headers());
+    let response = next.run(request).await;
+    let Some(error) = response.extensions().get::<CommitError>() else { return response };
+    let (status, message) = match error {
+        CommitError::TooLarge { size, limit } => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!(
+                "That is too much for a cookie: it would have {size} bytes, and browsers keep {limit}. Nothing was saved."
+            ),
+        ),
+        other => (other.status(), "The session could not be saved. Nothing was changed; try again.".into()),
+    };
+    if json { api::problem(status, &message) } else { views::problem(&site, status, &message) }
+}
+
+async fn add_security_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,311 @@
+//! From a session to a page: what the templates show.
+
+use askama::Template;
+use axum::{
+    http::{HeaderMap, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use hardtack::{Inspection, Session};
+
+use super::{Site, pages::COUNT};
+
+const COOKIE: &str = "__Host-session";
+/// What browsers keep of a cookie's name and value together.
+const COOKIE_LIMIT: usize = 4096;
+
+struct Page {
+    signed_in: bool,
+    owner: String,
+    csrf_token: String,
+    here: &'static str,
+    placement: &'static str,
+    lab: bool,
+}
+
+impl Page {
+    fn new(site: &Site, session: &Session, here: &'static str) -> Self {
+        let owner = session.owner();
+        Self {
+            signed_in: owner.is_some(),
+            owner: owner.unwrap_or_default(),
+            csrf_token: session.csrf_token(),
+            ..Self::bare(site, here)
+        }
+    }
+
+    /// A page that does not ask for the session, because there may be none to ask.
+    fn bare(site: &Site, here: &'static str) -> Self {
+        Self {
+            signed_in: false,
+            owner: String::new(),
+            csrf_token: String::new(),
+            here,
+            placement: site.placement,
+            lab: false,
+        }
+    }
+}
+
+struct Fact {
+    name: &'static str,
+    value: String,
+    note: &'static str,
+}
+
+#[derive(Default)]
+struct CookieView {
+    name: &'static str,
+    value: String,
+    bytes: usize,
+    limit: usize,
+    percent: usize,
+}
+
+struct Flag {
+    name: &'static str,
+    value: &'static str,
+    protects: &'static str,
+}
+
+struct ClockView {
+    name: &'static str,
+    left: String,
+    total: String,
+    percent: u64,
+    meaning: &'static str,
+}
+
+struct FieldView {
+    name: String,
+    json: String,
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct HomePage {
+    page: Page,
+    counter: u64,
+    facts: Vec<Fact>,
+    has_cookie: bool,
+    cookie: CookieView,
+    flags: &'static [Flag],
+    clocks: Vec<ClockView>,
+    fields: Vec<FieldView>,
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage<'a> {
+    page: Page,
+    next: &'a str,
+    has_error: bool,
+    error: String,
+    hint: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "protected.html")]
+struct ProtectedPage<'a> {
+    page: Page,
+    owner: &'a str,
+    since: String,
+    left: String,
+    facts: Vec<Fact>,
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    page: Page,
+    status: u16,
+    title: &'a str,
+    message: &'a str,
+}
+
+/// What each flag of the demo's cookie, the default one of the library, is for.
+const FLAGS: &[Flag] = &[
+    Flag {
+        name: "__Host-",
+        value: "in the name",
+        protects: "A subdomain that plants or overwrites the cookie. The browser takes it from this host alone, over a secure connection.",
+    },
+    Flag { name: "HttpOnly", value: "", protects: "A script in the page that reads the cookie and sends it away." },
+    Flag {
+        name: "Secure",
+        value: "",
+        protects: "Anybody on the network who reads along: the cookie never travels in clear.",
+    },
+    Flag {
+        name: "SameSite",
+        value: "Lax",
+        protects: "Another site that posts a form in your name. Together with the hidden token in every form here.",
+    },
+    Flag {
+        name: "Path",
+        value: "/",
+        protects: "Nothing by itself. The prefix asks for it, so that no second cookie hides under a longer path.",
+    },
+    Flag {
+        name: "Domain",
+        value: "none",
+        protects: "Other hosts of the same domain, which would get the cookie if one were named.",
+    },
+    Flag {
+        name: "Max-Age",
+        value: "only if you said keep me signed in",
+        protects: "A session that outlives the browser. The server's own clocks end it in any case.",
+    },
+];
+
+pub(super) fn home(site: &Site, session: &Session, headers: &HeaderMap) -> Response {
+    let value = presented(headers);
+    let inspected = value.map(|value| site.sessions.inspect(value));
+    let inspection = inspected.as_ref().and_then(|inspected| inspected.as_ref().ok());
+    let live = inspection.filter(|inspection| session.handle() == Some(inspection.handle()));
+    let facts = match (live, &inspected) {
+        (Some(inspection), _) => facts(inspection),
+        (None, Some(Err(reason))) => vec![fact("Cookie", "refused".into(), reason.as_str()), nobody()],
+        (None, Some(Ok(inspection))) => {
+            let reason = inspection.verdict().err().map_or("ended", |reason| reason.as_str());
+            vec![fact("Cookie", "refused".into(), reason), nobody()]
+        }
+        (None, None) => vec![nobody()],
+    };
+    let bytes = value.map_or(0, |value| COOKIE.len() + value.len());
+    let page = HomePage {
+        counter: session.get(COUNT).unwrap_or_default(),
+        facts,
+        has_cookie: value.is_some(),
+        cookie: CookieView {
+            name: COOKIE,
+            value: value.unwrap_or_default().into(),
+            bytes,
+            limit: COOKIE_LIMIT,
+            percent: bytes * 100 / COOKIE_LIMIT,
+        },
+        flags: FLAGS,
+        clocks: live.map(|inspection| clocks(inspection, session)).unwrap_or_default(),
+        fields: fields(session),
+        page: Page::new(site, session, "/"),
+    };
+    html(&page)
+}
+
+pub(super) fn login(site: &Site, session: &Session, next: &str, error: Option<String>) -> Response {
+    let page = Page::new(site, session, "/login");
+    html(&LoginPage {
+        page,
+        next,
+        has_error: error.is_some(),
+        error: error.unwrap_or_default(),
+        hint: site.password.hint,
+    })
+}
+
+pub(super) fn protected(site: &Site, session: &Session, owner: &str, headers: &HeaderMap) -> Response {
+    let inspection = presented(headers).and_then(|value| site.sessions.inspect(value).ok());
+    let since = inspection
+        .as_ref()
+        .map_or(0, |inspection| inspection.last_seen_at().max(now()) - inspection.authenticated_at());
+    html(&ProtectedPage {
+        page: Page::new(site, session, "/protected"),
+        owner,
+        since: words(since),
+        left: words(session.expires_in().map_or(0, |left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX))),
+        facts: inspection.as_ref().map(facts).unwrap_or_default(),
+    })
+}
+
+pub(super) fn problem(site: &Site, status: StatusCode, message: &str) -> Response {
+    let title = status.canonical_reason().unwrap_or("Something went wrong");
+    let page = ErrorPage { page: Page::bare(site, ""), status: status.as_u16(), title, message };
+    (status, html(&page)).into_response()
+}
+
+fn html(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(text) => Html(text).into_response(),
+        Err(error) => {
+            eprintln!("hardtack: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The raw value of our cookie, to show it. The library reads it for itself.
+fn presented(headers: &HeaderMap) -> Option<&str> {
+    let fields = headers.get_all(header::COOKIE).iter().filter_map(|field| field.to_str().ok());
+    let mut pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+}
+
+fn fact(name: &'static str, value: String, note: &'static str) -> Fact {
+    Fact { name, value, note }
+}
+
+fn nobody() -> Fact {
+    fact("Session", "none yet".into(), "you are a visitor about whom nothing is known")
+}
+
+fn facts(inspection: &Inspection) -> Vec<Fact> {
+    let ago = |time: u64| format!("{} ago", words(now().saturating_sub(time)));
+    vec![
+        fact("Owner", inspection.owner().unwrap_or("nobody").into(), ""),
+        fact("Handle", inspection.handle().to_string(), "a public name; it opens nothing"),
+        fact("Kind", format!("{:?}", inspection.kind()).to_lowercase(), ""),
+        fact("Made", ago(inspection.created_at()), ""),
+        fact(
+            "Password proved",
+            if inspection.authenticated_at() == 0 { "never".into() } else { ago(inspection.authenticated_at()) },
+            "",
+        ),
+        fact("Last seen", ago(inspection.last_seen_at()), "moves at most once per half idle window"),
+        fact("Key", inspection.key_id().to_string(), inspection.key_state().as_str()),
+        fact("Generation", inspection.generation().to_string(), "counts renewals"),
+    ]
+}
+
+fn clocks(inspection: &Inspection, session: &Session) -> Vec<ClockView> {
+    let clock = |name, start: u64, deadline: u64, meaning| {
+        let (left, total) = (deadline.saturating_sub(now()), deadline.saturating_sub(start));
+        let percent = (left * 100).checked_div(total).unwrap_or(0).min(100);
+        ClockView { name, left: words(left), total: words(total), percent, meaning }
+    };
+    let anchor = if session.owner().is_some() { inspection.authenticated_at() } else { inspection.created_at() };
+    vec![
+        clock(
+            "Idle",
+            inspection.last_seen_at(),
+            inspection.idle_deadline(),
+            "Ends a session that nobody uses. Using it moves this clock.",
+        ),
+        clock(
+            "Absolute",
+            anchor,
+            inspection.absolute_deadline(),
+            "Ends every session. Only the password starts it again.",
+        ),
+    ]
+}
+
+fn fields(session: &Session) -> Vec<FieldView> {
+    let data =
+        session.read::<std::collections::BTreeMap<String, Box<serde_json::value::RawValue>>>().unwrap_or_default();
+    data.into_iter().map(|(name, json)| FieldView { name, json: json.get().into() }).collect()
+}
+
+fn now() -> u64 {
+    hardtack::Clock::system().now_ms()
+}
+
+/// A duration for people: its largest unit.
+fn words(ms: u64) -> String {
+    let seconds = ms / 1000;
+    let (number, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3600 => (seconds / 60, "minute"),
+        3600..172_800 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
+}
