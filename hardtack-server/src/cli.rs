@@ -24,7 +24,7 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Read a JSON object from standard input and print a cookie's value that holds it
     Seal(Seal),
-    /// Make and list keys
+    /// Make, list, schedule, retire and revoke keys
     Keys(Keys),
 }
 
@@ -48,6 +48,9 @@ pub(crate) struct Demo {
     /// The private key of --tls-cert (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Run on a clock that is so far ahead, to rehearse servers whose clocks differ
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, hide = true)]
+    pub(crate) clock_ahead: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,4 +119,72 @@ pub(crate) enum KeysCommand {
         #[arg(long, value_name = "FILE")]
         keys: Option<PathBuf>,
     },
+    /// Add a new key that opens at once and seals later
+    Add {
+        #[command(flatten)]
+        file: KeyFileArgs,
+        #[command(flatten)]
+        schedule: Schedule,
+        /// One server alone uses the file: seal with the new key at once
+        #[arg(long, conflicts_with = "seconds")]
+        now: bool,
+    },
+    /// Add a key from standard input
+    Import {
+        #[command(flatten)]
+        file: KeyFileArgs,
+        /// What the key may do
+        #[arg(long = "as", value_enum, default_value_t = ImportAs::Retired)]
+        import_as: ImportAs,
+        #[command(flatten)]
+        schedule: Schedule,
+    },
+    /// Let a pending or retired key seal later
+    Activate {
+        #[command(flatten)]
+        file: KeyFileArgs,
+        #[command(flatten)]
+        schedule: Schedule,
+        /// Eight hexadecimal digits, from "hardtack keys list"
+        id: String,
+    },
+    /// Let a pending key open only
+    Retire {
+        #[command(flatten)]
+        file: KeyFileArgs,
+        /// Eight hexadecimal digits, from "hardtack keys list"
+        id: String,
+    },
+    /// Let a key open nothing any more: all sessions that it sealed end
+    Revoke {
+        #[command(flatten)]
+        file: KeyFileArgs,
+        /// The key is active and has leaked: put a new one into its place at once
+        #[arg(long)]
+        replace: bool,
+        /// Eight hexadecimal digits, from "hardtack keys list"
+        id: String,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct KeyFileArgs {
+    /// File of keys to change
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keys: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Schedule {
+    /// When the key begins to seal: at least 150 seconds ahead, so that every server has read it by then
+    #[arg(long = "in", value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) seconds: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportAs {
+    /// It opens only
+    Retired,
+    /// It opens, and seals later
+    Pending,
 }

@@ -7,6 +7,8 @@ use crate::revocation::Ending;
 pub(crate) struct Changes {
     /// Fields or facts of the record differ from what was presented.
     pub(crate) record: bool,
+    /// The session has a new generation.
+    pub(crate) renewed: bool,
     /// Somebody signed in or out.
     pub(crate) identity: bool,
     /// What this request ends.
@@ -15,6 +17,6 @@ pub(crate) struct Changes {
 
 impl Changes {
     pub(crate) fn any(&self) -> bool {
-        self.record || self.identity
+        self.record || self.renewed || self.identity
     }
 }

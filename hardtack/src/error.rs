@@ -20,6 +20,11 @@ pub enum BuildError {
         /// A fresh key to paste.
         example: String,
     },
+    /// Something else stands where a key with its state should.
+    KeyText {
+        /// Its first word, unless that could be a secret.
+        text: String,
+    },
     /// Two keys have the same id: the same key twice, nearly always.
     DuplicateKey {
         /// The id that both have.
@@ -73,6 +78,10 @@ impl fmt::Display for BuildError {
             Self::WeakKey { example } => write!(
                 f,
                 "a key is the text \"htk1_\" and 43 characters that stand for 256 random bits, not a password. Here is a fresh one:\n\n    {example}\n"
+            ),
+            Self::KeyText { text } => write!(
+                f,
+                "{text:?} begins no key; write \"active KEY\", \"pending UNIX_MS KEY\", \"retired KEY\" or \"revoked ID\""
             ),
             Self::DuplicateKey { id } => write!(f, "two keys have the id {id}; write each key once"),
             Self::ActiveKeys { active } => write!(f, "{active} keys are active; mark exactly one as active"),

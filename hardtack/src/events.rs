@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::record::Handle;
+use crate::{error::BuildError, record::Handle};
 
 /// Why a cookie did not become a session. To the visitor all of them look the same (F07).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +15,8 @@ pub enum Reason {
     UnknownVersion,
     /// Sealed under a key that is not in the keyring.
     UnknownKey,
+    /// Sealed under a key that was revoked.
+    RevokedKey,
     /// The tag does not fit: changed, or sealed for another cookie name or realm.
     Forged,
     /// Authentic, but against the rules of the format.
@@ -40,6 +42,7 @@ impl Reason {
             Self::Malformed => "malformed",
             Self::UnknownVersion => "unknown_version",
             Self::UnknownKey => "unknown_key",
+            Self::RevokedKey => "revoked_key",
             Self::Forged => "forged",
             Self::Invalid => "invalid",
             Self::WrongKind => "wrong_kind",
@@ -84,6 +87,16 @@ pub(crate) fn written_late() {
 /// A request changed a session that had ended meanwhile; the ending wins.
 pub(crate) fn lost_to_an_ending(handle: Handle) {
     tracing::info!(target: "hardtack", %handle, "changes dropped: the session ended during the request");
+}
+
+/// The keyring was read again.
+pub(crate) fn keys_reloaded() {
+    tracing::info!(target: "hardtack", "keys reloaded");
+}
+
+/// The keyring could not be read again and stays as it was.
+pub(crate) fn keys_not_reloaded(error: &BuildError) {
+    tracing::error!(target: "hardtack", %error, "keys not reloaded");
 }
 
 /// Somebody signed in.

@@ -27,7 +27,8 @@ impl Fields {
         Self { buffer: Arc::new(vec![0; COUNT]), window: 0..COUNT }
     }
 
-    /// The fields at the start of `window`, and where they end. `None` when they are not well formed.
+    /// The fields at the start of `window`. `None` when they do not end within it. That names and values are
+    /// UTF-8 is checked when they are read; one that is not counts as absent.
     pub(crate) fn parse(buffer: Vec<u8>, window: Range<usize>) -> Option<Self> {
         let mut at = window.start;
         let mut take = |length: usize| {
@@ -38,9 +39,9 @@ impl Fields {
         let count = u16::from_be_bytes(take(COUNT)?.try_into().ok()?);
         for _ in 0..count {
             let name = usize::from(take(1)?[0]);
-            std::str::from_utf8(take(name)?).ok()?;
+            take(name)?;
             let value = u32::from_be_bytes(take(4)?.try_into().ok()?);
-            std::str::from_utf8(take(usize::try_from(value).ok()?)?).ok()?;
+            take(usize::try_from(value).ok()?)?;
         }
         let window = window.start..at;
         Some(Self { buffer: Arc::new(buffer), window })
@@ -62,7 +63,7 @@ impl Fields {
 
     /// The JSON text of one field.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(known, _)| *known == name).map(|(_, json)| json)
+        self.text(self.find(name)?.value)
     }
 
     /// All fields in the order in which they were first set.

@@ -28,7 +28,7 @@ pub use error::{BuildError, CommitError, FieldError, SessionRejection, StoreErro
 pub use events::Reason;
 pub use field::Field;
 pub use inspection::Inspection;
-pub use keyring::{KEYS_VARIABLE, Key, KeyId, KeyState, Keyring};
+pub use keyring::{KEYS_VARIABLE, Key, KeyFile, KeyId, KeyState, Keyring};
 pub use lifetime::Lifetime;
 pub use outcome::Outcome;
 pub use record::{Handle, Kind};

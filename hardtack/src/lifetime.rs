@@ -1,10 +1,12 @@
-//! How long a session lives. Two deadlines are sealed into it and enforced by the server; the cookie's
+//! How long a session lives. Its deadlines are sealed into it and enforced by the server; the cookie's
 //! own `Max-Age` is never trusted (D03).
 //!
 //! - **idle**: since the last request that used the session. It moves at most once per half window, so
 //!   that reads do not write (D06); it only grows, and the absolute deadline caps it.
 //! - **absolute**: since the session was made, then since the password was proved. Neither activity nor
 //!   writing moves it (D02).
+//!
+//! - **renewal**: a new generation of the same session every so often (D10). Off unless asked for.
 //!
 //! What counts is the earlier of the sealed deadline and today's policy: shortening a timeout acts at
 //! once, lengthening one revives nothing. `now == deadline` is expired (D07).
@@ -37,6 +39,7 @@ pub struct Lifetime {
     idle: Duration,
     absolute: Duration,
     remember: Option<Duration>,
+    renewal: Option<Duration>,
     skew: Duration,
     preset: Option<Preset>,
 }
@@ -59,7 +62,8 @@ impl Lifetime {
             idle: Duration::from_secs(HOUR),
             absolute: Duration::from_secs(DAY),
             remember: None,
-            skew: Duration::from_secs(60),
+            renewal: None,
+            skew: Duration::from_secs(120),
             preset: None,
         }
     }
@@ -97,14 +101,25 @@ impl Lifetime {
     }
 
     /// Lets [`Session::remember_me`](crate::Session::remember_me) choose so long an idle and absolute
-    /// timeout for one session. Off by default (D09); from the absolute timeout to 400 days.
+    /// timeout for one session; a preset's idle timeout still counts. Off by default (D09); from the absolute timeout to 400 days.
     pub const fn remember_me(mut self, remember: Duration) -> Self {
         self.remember = Some(remember);
         self
     }
 
+    /// Renews a session every so often (D10): the next response carries a cookie of a new generation. Off
+    /// by default; from 1 minute.
+    ///
+    /// In the stateless placement nothing remembers which generations were used, so an older cookie of
+    /// the session still opens: renewal moves the session to the active key and no more. Reuse is
+    /// detected only where a store keeps the generation.
+    pub const fn renewal(mut self, every: Duration) -> Self {
+        self.renewal = Some(every);
+        self
+    }
+
     /// How far the clocks of two servers may be apart: a session that seems to come from further in the
-    /// future is refused (D07). Default 60 seconds; at most 1 hour.
+    /// future is refused (D07). Default 2 minutes; at most 1 hour.
     pub const fn skew(mut self, skew: Duration) -> Self {
         self.skew = skew;
         self
@@ -126,6 +141,9 @@ impl Lifetime {
             && (remember < self.absolute || remember > longest)
         {
             return refuse(format!("remember_me is {remember:?}; it is at least absolute and at most 400 days"));
+        }
+        if self.renewal.is_some_and(|every| every < Duration::from_secs(60)) {
+            return refuse("renewal is at least 1 minute; shorter ones only cost".into());
         }
         if self.skew > Duration::from_secs(HOUR) {
             return refuse("skew is at most 1 hour; set the servers' clocks instead".into());
@@ -182,6 +200,13 @@ impl Lifetime {
             && self.moved(header, now) > self.idle_deadline(header)
     }
 
+    /// The generation that the session should have by now, when it is behind.
+    pub(crate) fn next_generation(&self, header: &Header, now: u64) -> Option<u32> {
+        let every = millis(self.renewal?);
+        let due = u32::try_from(now.saturating_sub(header.created) / every).unwrap_or(u32::MAX);
+        (due > header.generation).then_some(due)
+    }
+
     /// The longest that any session of this policy can live: how long its ending must be remembered.
     pub(crate) fn longest(&self) -> u64 {
         millis(self.absolute.max(self.remember.unwrap_or_default())).saturating_add(millis(self.skew))
@@ -192,8 +217,15 @@ impl Lifetime {
         window.max(header.idle_deadline).min(self.absolute_deadline(header))
     }
 
+    pub(crate) fn skew_ms(&self) -> u64 {
+        millis(self.skew)
+    }
+
+    /// Remembering does not switch the idle timeout of a preset off.
     fn idle_of(&self, header: &Header) -> Duration {
-        self.remember.filter(|_| header.remembered).unwrap_or(self.idle)
+        let remembered = self.remember.filter(|_| header.remembered);
+        let longest = self.preset.map_or(Duration::MAX, |preset| preset.idle);
+        remembered.map_or(self.idle, |remembered| remembered.min(longest))
     }
 
     fn absolute_of(&self, header: &Header) -> Duration {

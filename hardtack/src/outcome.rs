@@ -3,6 +3,7 @@
 use http::HeaderValue;
 
 use crate::{
+    changes::Changes,
     cookie::SessionHeaders,
     envelope,
     error::CommitError,
@@ -22,7 +23,7 @@ pub enum Outcome {
     Touched,
     /// Its data changed.
     Saved,
-    /// It has a new id: somebody signed in.
+    /// It has a new id, because somebody signed in, or a new generation.
     Renewed,
     /// It is over.
     Ended,
@@ -38,24 +39,29 @@ pub(crate) fn decide(system: &System, state: &mut State) -> Result<(Outcome, Ses
     if let Some(error) = state.poison.take() {
         return Err(error);
     }
-    let now = system.clock.now_ms();
+    // A request that changes nothing is judged by the time at which it asked.
+    let now = if state.changes.any() { system.now() } else { state.asked_at };
     let site = system.site(state.loopback);
     if lost_to_an_ending(system, state) {
         return Ok((Outcome::Ended, headers));
     }
+    if let Some(record) = &mut state.record
+        && let Some(generation) = system.lifetime.next_generation(&record.header, now)
+    {
+        record.header.generation = generation;
+        state.changes.renewed = true;
+    }
     let outcome = match &mut state.record {
-        Some(record) if state.changes.any() => {
-            system.lifetime.touch(&mut record.header, now);
-            headers.set_cookie = Some(set_cookie(system, site, record, now)?);
-            if state.changes.identity { Outcome::Renewed } else { Outcome::Saved }
-        }
         Some(record)
-            if state.origin.as_ref().is_some_and(|origin| origin.renamed)
-                || system.lifetime.touch_is_due(&record.header, now) =>
+            if state.changes.any() || state.by_previous_name || system.lifetime.touch_is_due(&record.header, now) =>
         {
             system.lifetime.touch(&mut record.header, now);
             headers.set_cookie = Some(set_cookie(system, site, record, now)?);
-            Outcome::Touched
+            match state.changes {
+                Changes { identity: true, .. } | Changes { renewed: true, .. } => Outcome::Renewed,
+                Changes { record: true, .. } => Outcome::Saved,
+                _ => Outcome::Touched,
+            }
         }
         Some(_) => Outcome::Untouched,
         None if state.changes.identity => {
@@ -70,7 +76,7 @@ pub(crate) fn decide(system: &System, state: &mut State) -> Result<(Outcome, Ses
         }
         None => Outcome::Untouched,
     };
-    if headers.set_cookie.is_some() && state.by_previous_name {
+    if state.by_previous_name && (headers.set_cookie.is_some() || state.changes.identity) {
         let previous = system.previous(now).map(|site| header(site.writer.remove()));
         headers.remove_previous = previous.transpose()?;
     }
@@ -91,7 +97,7 @@ fn lost_to_an_ending(system: &System, state: &State) -> bool {
 }
 
 fn set_cookie(system: &System, site: &Site, record: &Record, now: u64) -> Result<HeaderValue, CommitError> {
-    let value = envelope::seal(system.keys.active(), &site.binding, record).map_err(|_| CommitError::Random)?;
+    let value = envelope::seal(&system.keys.sealing(now), &site.binding, record).map_err(|_| CommitError::Random)?;
     let lasting = system.persistent || record.header.remembered;
     let left = system.lifetime.absolute_deadline(&record.header).saturating_sub(now).div_ceil(1000);
     header(site.writer.set(&value, lasting.then_some(left))?)

@@ -9,7 +9,7 @@ use crate::{
     clock::millis,
     csrf,
     error::{CommitError, FieldError, StoreError},
-    events,
+    events::{self, Reason},
     field::Field,
     fields::Fields,
     outcome::Outcome,
@@ -205,7 +205,7 @@ impl Session {
     pub fn is_fresh(&self, window: Duration) -> bool {
         self.shared.with(|state, system| {
             let proved = state.record.as_ref().map_or(0, |record| record.header.authenticated);
-            proved != 0 && system.clock.now_ms() < proved.saturating_add(millis(window))
+            proved != 0 && system.now() < proved.saturating_add(millis(window))
         })
     }
 
@@ -217,8 +217,23 @@ impl Session {
             let header = &mut state.record_mut(system)?.header;
             if header.remembered != remember {
                 header.remembered = remember;
-                system.lifetime.begin(header, system.clock.now_ms());
+                system.lifetime.begin(header, system.now());
                 state.changes.record = true;
+            }
+            Ok(())
+        });
+        self.or_fail(result);
+    }
+
+    /// Renews the session now: the same session and data, a new generation, a new cookie. See
+    /// [`Lifetime::renewal`](crate::Lifetime::renewal) for what that is worth in the stateless placement.
+    /// Does nothing for a visitor without a session.
+    pub fn renew(&self) {
+        let result = self.shared.with(|state, system| {
+            if state.record.is_some() {
+                let header = &mut state.record_mut(system)?.header;
+                header.generation = header.generation.saturating_add(1);
+                state.changes.renewed = true;
             }
             Ok(())
         });
@@ -249,7 +264,7 @@ impl Session {
         self.shared.with(|state, system| {
             let header = &state.record.as_ref()?.header;
             let deadline = system.lifetime.idle_deadline(header).min(system.lifetime.absolute_deadline(header));
-            Some(Duration::from_millis(deadline.saturating_sub(system.clock.now_ms())))
+            Some(Duration::from_millis(deadline.saturating_sub(system.now())))
         })
     }
 
@@ -262,20 +277,21 @@ impl Session {
     pub async fn confirm(&self) -> Result<bool, StoreError> {
         Ok(self.shared.with(|state, system| {
             let Some(record) = &state.record else { return false };
-            system.lifetime.check(&record.header, system.clock.now_ms()).is_ok()
-                && !system.revocations.has_ended(&record.header)
+            system.lifetime.check(&record.header, system.now()).is_ok() && !system.revocations.has_ended(&record.header)
         }))
     }
 
-    /// Puts the session above its owner's epoch, so that it survives the end of the others.
-    pub(crate) fn join_epoch(&self) {
-        let result = self.shared.with(|state, system| {
-            let header = &mut state.record_mut(system)?.header;
-            header.epoch = system.revocations.birth(header.owner.as_deref(), system.clock.now_ms());
-            state.changes.record = true;
+    /// Ends the owner's other sessions and puts this one above them.
+    pub(crate) fn end_others(&self) -> Result<(), StoreError> {
+        self.shared.with(|state, system| {
+            let Some(record) = &mut state.record else { return Ok(()) };
+            let Some(owner) = record.header.owner.as_deref() else { return Ok(()) };
+            if let Some(epoch) = system.revocations.end_others(owner, &record.header, system.now())? {
+                record.header.epoch = epoch;
+                state.changes.record = true;
+            }
             Ok(())
-        });
-        self.or_fail(result);
+        })
     }
 }
 
@@ -318,6 +334,12 @@ impl Session {
     /// Whether there is a session at all, as opposed to a visitor about whom nothing is known.
     pub fn is_live(&self) -> bool {
         self.shared.with(|state, _| state.record.is_some())
+    }
+
+    /// Why the cookie that came did not become a session; `None` when it did or when none came. For logs
+    /// and tools: to the visitor all reasons look the same (F07).
+    pub fn refusal(&self) -> Option<Reason> {
+        self.shared.with(|state, _| state.refused)
     }
 
     fn fields(&self) -> Fields {

@@ -1,7 +1,10 @@
 //! [`Sessions`], the configured system, and the builder that makes one.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,7 +19,7 @@ use crate::{
     lifetime::Lifetime,
     record::{Handle, Kind},
     request::SessionRequest,
-    revocation::{Ending, OwnerHash, Revocations},
+    revocation::{Ending, Revocations},
     session::Session,
 };
 
@@ -37,7 +40,9 @@ pub struct Sessions {
 pub(crate) struct System {
     pub(crate) keys: Keyring,
     pub(crate) lifetime: Lifetime,
-    pub(crate) clock: Clock,
+    clock: Clock,
+    /// The latest time that was read.
+    latest: AtomicU64,
     pub(crate) revocations: Revocations,
     /// The kind of a recorded session in this placement.
     pub(crate) recorded: Kind,
@@ -83,14 +88,14 @@ impl Sessions {
         SessionRequest::new(self, false, cookie_fields)
     }
 
-    /// As [`begin`](Self::begin), for a request to `host`, which only
-    /// [`CookiePolicy::insecure_on_loopback`] looks at.
-    pub fn begin_on_host<'a>(
+    /// As [`begin`](Self::begin), for a request whose `host` is asked for only when it matters: for
+    /// [`CookiePolicy::insecure_on_loopback`].
+    pub fn begin_on_host<'a, 'h>(
         &self,
-        host: Option<&[u8]>,
+        host: impl FnOnce() -> Option<&'h [u8]>,
         cookie_fields: impl IntoIterator<Item = &'a [u8]>,
     ) -> SessionRequest {
-        let loopback = self.system.loopback.is_some() && host.is_some_and(is_loopback);
+        let loopback = self.system.loopback.is_some() && host().is_some_and(is_loopback);
         SessionRequest::new(self, loopback, cookie_fields)
     }
 
@@ -127,8 +132,9 @@ impl Sessions {
     /// The reason why it does not open. One whose time is over does open:
     /// [`Inspection::verdict`] tells.
     pub fn inspect(&self, value: &str) -> Result<Inspection, Reason> {
-        let opened = envelope::open(&self.system.keys, &self.system.site.binding, value.as_bytes())?;
-        Ok(Inspection::new(opened, &self.system.lifetime, self.system.clock.now_ms()))
+        let now = self.system.now();
+        let opened = envelope::open(&self.system.keys, &self.system.site.binding, value.as_bytes(), now)?;
+        Ok(Inspection::new(opened, &self.system.lifetime, now))
     }
 
     /// Ends the session that `handle` names, wherever it is used.
@@ -137,9 +143,9 @@ impl Sessions {
     ///
     /// [`StoreError`] when the ending could not be kept; the session then still lives.
     pub async fn end(&self, handle: &Handle) -> Result<(), StoreError> {
-        let now = self.system.clock.now_ms();
+        let now = self.system.now();
         let until = now.saturating_add(self.system.lifetime.longest());
-        self.system.revocations.end(&[Ending::Session { handle: *handle, until, owner: None }], now)
+        self.system.revocations.end(&[Ending::of_handle(*handle, until)], now)
     }
 
     /// Ends all sessions that `owner` has, on every device: after an account was disabled, for example
@@ -149,9 +155,7 @@ impl Sessions {
     ///
     /// [`StoreError`] when the ending could not be kept.
     pub async fn end_owner(&self, owner: &str) -> Result<(), StoreError> {
-        let now = self.system.clock.now_ms();
-        let epoch = self.system.revocations.birth(Some(owner), now).saturating_add(1);
-        self.system.revocations.end(&[Ending::Owner { owner: OwnerHash::of(owner), epoch }], now)
+        self.system.revocations.end_owner(owner, self.system.now()).map(|_| ())
     }
 
     /// Ends all other sessions of the session's owner, after a change of password for example (E03).
@@ -161,14 +165,23 @@ impl Sessions {
     ///
     /// [`StoreError`] when the ending could not be kept.
     pub async fn end_others(&self, session: &Session) -> Result<(), StoreError> {
-        let Some(owner) = session.owner() else { return Ok(()) };
-        self.end_owner(&owner).await?;
-        session.join_epoch();
-        Ok(())
+        session.end_others()
     }
 }
 
 impl System {
+    /// The time. A clock that is set back by no more than clocks may differ stands still meanwhile, so that
+    /// what was seen to expire does not come back (D07).
+    pub(crate) fn now(&self) -> u64 {
+        let now = self.clock.now_ms();
+        let latest = self.latest.load(Ordering::Relaxed);
+        if now < latest && latest - now <= self.lifetime.skew_ms() {
+            return latest;
+        }
+        self.latest.store(now, Ordering::Relaxed);
+        now
+    }
+
     /// The cookie to write for a request.
     pub(crate) fn site(&self, loopback: bool) -> &Site {
         self.loopback.as_ref().filter(|_| loopback).unwrap_or(&self.site)
@@ -227,6 +240,12 @@ impl SessionsBuilder {
     /// See [`Lifetime::remember_me`].
     pub fn remember_me(mut self, remember: Duration) -> Self {
         self.lifetime = self.lifetime.remember_me(remember);
+        self
+    }
+
+    /// See [`Lifetime::renewal`].
+    pub fn renewal(mut self, every: Duration) -> Self {
+        self.lifetime = self.lifetime.renewal(every);
         self
     }
 
@@ -293,6 +312,7 @@ impl SessionsBuilder {
             keys: self.keys,
             lifetime: self.lifetime,
             clock: self.clock,
+            latest: AtomicU64::default(),
             revocations: self.revocations,
             recorded: self.recorded,
             persistent: self.cookie.is_persistent(),

@@ -19,10 +19,13 @@ use crate::{
 pub(crate) struct State {
     /// Somebody wanted the session, so the response depends on the cookie.
     pub(crate) asked: bool,
+    /// When it was asked for.
+    pub(crate) asked_at: u64,
     /// The request came to a loopback host that the development word is for.
     pub(crate) loopback: bool,
     /// A cookie of ours came with the request.
     pub(crate) presented: bool,
+    /// The session came under the cookie's previous name.
     pub(crate) by_previous_name: bool,
     /// Why the cookie did not become a session.
     pub(crate) refused: Option<Reason>,
@@ -42,8 +45,6 @@ pub(crate) struct State {
 pub(crate) struct Origin {
     pub(crate) id: SessionId,
     pub(crate) handle: Handle,
-    /// It came under the cookie's previous name.
-    pub(crate) renamed: bool,
 }
 
 impl State {
@@ -52,7 +53,8 @@ impl State {
         if std::mem::replace(&mut self.asked, true) {
             return;
         }
-        let now = system.clock.now_ms();
+        let now = system.now();
+        self.asked_at = now;
         let [present, previous] = candidates;
         let site = system.site(self.loopback);
         self.presented = !present.is_empty();
@@ -66,8 +68,7 @@ impl State {
         match chosen {
             Ok(Some(Opened { record, .. })) => {
                 let header = &record.header;
-                self.origin =
-                    Some(Origin { id: header.id.clone(), handle: header.handle, renamed: self.by_previous_name });
+                self.origin = Some(Origin { id: header.id.clone(), handle: header.handle });
                 self.record = Some(record);
             }
             Ok(None) => {}
@@ -180,7 +181,7 @@ fn newness(header: &Header) -> (u32, u64, u64) {
 }
 
 fn open_live(system: &System, site: &Site, value: &[u8], now: u64) -> Result<Opened, Reason> {
-    let opened = envelope::open(&system.keys, &site.binding, value)?;
+    let opened = envelope::open(&system.keys, &site.binding, value, now)?;
     let header = &opened.record.header;
     if header.kind != Kind::Anonymous && header.kind != system.recorded {
         return Err(Reason::WrongKind);
@@ -196,14 +197,14 @@ fn new_record(system: &System, kind: Kind, owner: Option<&str>) -> Result<Record
     let (mut id, mut handle) = (SessionId([0; 32]), Handle([0; 16]));
     id.0.copy_from_slice(&random[..32]);
     handle.0.copy_from_slice(&random[32..]);
-    let now = system.revocations.birth(owner, system.clock.now_ms());
+    let now = system.now();
     let mut header = Header {
         kind,
         remembered: false,
         id,
         handle,
         generation: 0,
-        epoch: if owner.is_some() { now } else { 0 },
+        epoch: system.revocations.epoch(owner, now),
         shard: 0,
         created: now,
         authenticated: if owner.is_some() { now } else { 0 },

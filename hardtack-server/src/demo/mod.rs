@@ -1,16 +1,23 @@
 //! `hardtack demo`: a small site on real sessions.
 
 mod api;
+mod lab;
 mod pages;
 mod password;
 mod routes;
+mod signals;
 mod tls;
 mod views;
 
-use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum_server::Handle;
-use hardtack::{KEYS_VARIABLE, Keyring, Revocations, Sessions};
+use hardtack::{Clock, KEYS_VARIABLE, Keyring, Revocations, Sessions};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -21,14 +28,18 @@ use password::Password;
 
 /// The most that a browser is remembered: 30 days.
 const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
-/// How long requests that are under way may take when the program is told to end.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// What the handlers share.
 struct Site {
     sessions: Sessions,
     password: Password,
     placement: &'static str,
+    clock: Clock,
+    keys: Keyring,
+    /// The file of the keys, when they come from one.
+    key_file: Option<PathBuf>,
+    /// The same sessions on a clock that runs ahead, to see them expire without waiting.
+    later: Sessions,
 }
 
 pub(crate) fn run(args: Demo) -> Result<(), Failure> {
@@ -40,14 +51,25 @@ pub(crate) fn run(args: Demo) -> Result<(), Failure> {
 async fn serve(args: Demo) -> Result<(), Failure> {
     let data = &args.data;
     std::fs::create_dir_all(data).map_err(|error| format!("the data folder {}: {error}", data.display()))?;
-    let (keys, keys_from) = keys(data)?;
+    let (keys, key_file) = keys(data)?;
     let Placement::Stateless = args.placement;
     let revocations = Revocations::in_file(data.join("revocations"))?;
-    let sessions = Sessions::stateless(keys)
-        .remember_me(REMEMBERED)
-        .carry_over([pages::COUNT.name()])
-        .revocations(revocations)
-        .build()?;
+    signals::reload_on_hangup(keys.clone())?;
+    let clock = |ahead: Duration| {
+        let clock = Clock::system();
+        clock.advance(Duration::from_secs(args.clock_ahead) + ahead);
+        clock
+    };
+    let (now, later) = (clock(Duration::ZERO), clock(lab::AHEAD));
+    let sessions = |clock: &Clock| {
+        Sessions::stateless(keys.clone())
+            .remember_me(REMEMBERED)
+            .carry_over([pages::COUNT.name()])
+            .revocations(revocations.clone())
+            .clock(clock.clone())
+            .build()
+    };
+    let (sessions, later) = (sessions(&now)?, sessions(&later)?);
     let password = Password::open(data)?;
     let tls = tls::config(&args).await?;
 
@@ -58,14 +80,17 @@ async fn serve(args: Demo) -> Result<(), Failure> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     println!("hardtack demo on {scheme}://{address}\n");
     println!("  placement  stateless: the session is in its cookie, logouts in {}", data.join("revocations").display());
-    println!("  keys       {keys_from}");
+    match &key_file {
+        Some(path) => println!("  keys       {}, read again when it changes or on SIGHUP", path.display()),
+        None => println!("  keys       from {KEYS_VARIABLE}"),
+    }
     println!("  password   {}", password.told());
     println!("\nOpen the page, add one, log in, log out. Ctrl-C ends the demo.");
 
-    let site = Arc::new(Site { sessions, password, placement: "stateless" });
+    let site = Arc::new(Site { sessions, password, placement: "stateless", clock: now, keys, key_file, later });
     let app = routes::router(site).into_make_service();
     let handle = Handle::new();
-    tokio::spawn(end_on_signal(handle.clone()));
+    tokio::spawn(signals::end_on_signal(handle.clone()));
     match tls {
         Some(tls) => axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(app).await?,
         None => axum_server::from_tcp(listener)?.handle(handle).serve(app).await?,
@@ -74,25 +99,13 @@ async fn serve(args: Demo) -> Result<(), Failure> {
     Ok(())
 }
 
-fn keys(data: &Path) -> Result<(Keyring, String), Failure> {
+/// The keys, and the file that they come from, if any.
+fn keys(data: &Path) -> Result<(Keyring, Option<PathBuf>), Failure> {
     if std::env::var_os(KEYS_VARIABLE).is_some() {
-        return Ok((Keyring::from_env()?, format!("from {KEYS_VARIABLE}")));
+        return Ok((Keyring::from_env()?, None));
     }
     let path = data.join("keys");
-    Ok((Keyring::from_file(&path)?, path.display().to_string()))
-}
-
-/// Waits for Ctrl-C or SIGTERM, then lets the requests that are under way finish.
-async fn end_on_signal(handle: Handle<std::net::SocketAddr>) {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = interrupt.await;
-    handle.graceful_shutdown(Some(GRACE));
+    let keys = Keyring::from_file(&path)?;
+    keys.watch(Keyring::RELOAD_INTERVAL);
+    Ok((keys, Some(path)))
 }

@@ -12,7 +12,7 @@ use axum::{
 };
 use hardtack::{CommitError, csrf::CsrfLayer};
 
-use super::{Site, api, pages, views};
+use super::{Site, api, lab, pages, views};
 
 /// The largest body of a request: far more than a cookie can hold.
 const MAX_BODY: usize = 64 * 1024;
@@ -25,6 +25,8 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/login", get(pages::login).post(pages::log_in))
         .route("/logout", post(pages::log_out))
         .route("/protected", get(pages::protected))
+        .route("/lab", get(lab::show).post(lab::experiment))
+        .route("/lab/rotate", post(lab::rotate))
         .route("/api/session", get(api::show))
         .route("/api/session/store", post(api::store))
         .route("/api/session/destroy", post(api::destroy))

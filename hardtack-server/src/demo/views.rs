@@ -9,7 +9,7 @@ use hardtack::{Inspection, Session};
 
 use super::{Site, pages::COUNT};
 
-const COOKIE: &str = "__Host-session";
+pub(super) const COOKIE: &str = "__Host-session";
 /// What browsers keep of a cookie's name and value together.
 const COOKIE_LIMIT: usize = 4096;
 
@@ -114,6 +114,33 @@ struct ProtectedPage<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "lab.html")]
+struct LabPage {
+    page: Page,
+    value: String,
+    has_result: bool,
+    result: Finding,
+    keys: Vec<KeyView>,
+    sealed_by: String,
+    can_rotate: bool,
+}
+
+/// What an experiment found.
+#[derive(Default)]
+pub(super) struct Finding {
+    pub(super) what: String,
+    pub(super) verdict: &'static str,
+    pub(super) reason: String,
+    pub(super) lesson: &'static str,
+}
+
+struct KeyView {
+    id: String,
+    state: &'static str,
+    opened: u64,
+}
+
+#[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
     page: Page,
@@ -163,7 +190,7 @@ pub(super) fn home(site: &Site, session: &Session, headers: &HeaderMap) -> Respo
     let inspection = inspected.as_ref().and_then(|inspected| inspected.as_ref().ok());
     let live = inspection.filter(|inspection| session.handle() == Some(inspection.handle()));
     let facts = match (live, &inspected) {
-        (Some(inspection), _) => facts(inspection),
+        (Some(inspection), _) => facts(inspection, site.clock.now_ms()),
         (None, Some(Err(reason))) => vec![fact("Cookie", "refused".into(), reason.as_str()), nobody()],
         (None, Some(Ok(inspection))) => {
             let reason = inspection.verdict().err().map_or("ended", |reason| reason.as_str());
@@ -184,7 +211,7 @@ pub(super) fn home(site: &Site, session: &Session, headers: &HeaderMap) -> Respo
             percent: bytes * 100 / COOKIE_LIMIT,
         },
         flags: FLAGS,
-        clocks: live.map(|inspection| clocks(inspection, session)).unwrap_or_default(),
+        clocks: live.map(|inspection| clocks(inspection, session, site.clock.now_ms())).unwrap_or_default(),
         fields: fields(session),
         page: Page::new(site, session, "/"),
     };
@@ -204,15 +231,35 @@ pub(super) fn login(site: &Site, session: &Session, next: &str, error: Option<St
 
 pub(super) fn protected(site: &Site, session: &Session, owner: &str, headers: &HeaderMap) -> Response {
     let inspection = presented(headers).and_then(|value| site.sessions.inspect(value).ok());
-    let since = inspection
-        .as_ref()
-        .map_or(0, |inspection| inspection.last_seen_at().max(now()) - inspection.authenticated_at());
+    let since =
+        inspection.as_ref().map_or(0, |inspection| site.clock.now_ms().saturating_sub(inspection.authenticated_at()));
     html(&ProtectedPage {
         page: Page::new(site, session, "/protected"),
         owner,
         since: words(since),
         left: words(session.expires_in().map_or(0, |left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX))),
-        facts: inspection.as_ref().map(facts).unwrap_or_default(),
+        facts: inspection.as_ref().map(|inspection| facts(inspection, site.clock.now_ms())).unwrap_or_default(),
+    })
+}
+
+pub(super) fn lab(site: &Site, session: &Session, headers: &HeaderMap, result: Option<Finding>) -> Response {
+    let value = presented(headers).unwrap_or_default();
+    let sealed_by =
+        site.sessions.inspect(value).map(|found| format!("{} ({})", found.key_id(), found.key_state().as_str()));
+    let keys = site.keys.keys(site.clock.now_ms()).into_iter();
+    let keys = keys.map(|(key, state)| KeyView {
+        id: key.id().to_string(),
+        state: state.as_str(),
+        opened: key.opened_retired().0,
+    });
+    html(&LabPage {
+        page: Page::new(site, session, "/lab"),
+        value: value.into(),
+        has_result: result.is_some(),
+        result: result.unwrap_or_default(),
+        keys: keys.collect(),
+        sealed_by: sealed_by.unwrap_or_else(|_| "none that opens it".into()),
+        can_rotate: site.key_file.is_some() && session.owner().is_some(),
     })
 }
 
@@ -233,7 +280,7 @@ fn html(template: &impl Template) -> Response {
 }
 
 /// The raw value of our cookie, to show it. The library reads it for itself.
-fn presented(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn presented(headers: &HeaderMap) -> Option<&str> {
     let fields = headers.get_all(header::COOKIE).iter().filter_map(|field| field.to_str().ok());
     let mut pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
@@ -247,8 +294,8 @@ fn nobody() -> Fact {
     fact("Session", "none yet".into(), "you are a visitor about whom nothing is known")
 }
 
-fn facts(inspection: &Inspection) -> Vec<Fact> {
-    let ago = |time: u64| format!("{} ago", words(now().saturating_sub(time)));
+fn facts(inspection: &Inspection, now: u64) -> Vec<Fact> {
+    let ago = |time: u64| format!("{} ago", words(now.saturating_sub(time)));
     vec![
         fact("Owner", inspection.owner().unwrap_or("nobody").into(), ""),
         fact("Handle", inspection.handle().to_string(), "a public name; it opens nothing"),
@@ -265,9 +312,9 @@ fn facts(inspection: &Inspection) -> Vec<Fact> {
     ]
 }
 
-fn clocks(inspection: &Inspection, session: &Session) -> Vec<ClockView> {
+fn clocks(inspection: &Inspection, session: &Session, now: u64) -> Vec<ClockView> {
     let clock = |name, start: u64, deadline: u64, meaning| {
-        let (left, total) = (deadline.saturating_sub(now()), deadline.saturating_sub(start));
+        let (left, total) = (deadline.saturating_sub(now), deadline.saturating_sub(start));
         let percent = (left * 100).checked_div(total).unwrap_or(0).min(100);
         ClockView { name, left: words(left), total: words(total), percent, meaning }
     };
@@ -292,10 +339,6 @@ fn fields(session: &Session) -> Vec<FieldView> {
     let data =
         session.read::<std::collections::BTreeMap<String, Box<serde_json::value::RawValue>>>().unwrap_or_default();
     data.into_iter().map(|(name, json)| FieldView { name, json: json.get().into() }).collect()
-}
-
-fn now() -> u64 {
-    hardtack::Clock::system().now_ms()
 }
 
 /// A duration for people: its largest unit.

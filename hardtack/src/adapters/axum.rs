@@ -64,8 +64,10 @@ where
         let finish = if outer.is_some_and(|outer| outer.belongs_to(&self.sessions)) {
             None
         } else {
-            let host = request.uri().host().map(str::as_bytes);
-            let host = host.or_else(|| request.headers().get(header::HOST).map(HeaderValue::as_bytes));
+            let host = || {
+                let authority = request.uri().host().map(str::as_bytes);
+                authority.or_else(|| request.headers().get(header::HOST).map(HeaderValue::as_bytes))
+            };
             let session = self.sessions.begin_on_host(host, cookie_fields(request.headers()));
             let finish = session.finish();
             request.extensions_mut().insert(session);

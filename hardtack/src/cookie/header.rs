@@ -8,7 +8,7 @@
 //! - The work is bounded: [`MAX_PAIRS`] pairs, [`MAX_CANDIDATES`] values of our name, one pass, and no
 //!   allocation but for those values (B08).
 
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 
 /// How many values of our name are kept. `__Host-` makes more than one suspicious.
 pub(crate) const MAX_CANDIDATES: usize = 4;
@@ -18,10 +18,10 @@ pub(crate) const MAX_PAIRS: usize = 4096;
 const MAX_VALUE: usize = 4096;
 
 /// The values that a request presented under one name, in order. They share one buffer: a `;` cannot
-/// be part of a value, so it keeps them apart.
+/// be part of a value, so one ends each of them.
 #[derive(Default)]
 pub(crate) struct Candidates {
-    joined: Vec<u8>,
+    ended: Vec<u8>,
     count: usize,
 }
 
@@ -31,31 +31,42 @@ impl Candidates {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.joined.split(|byte| *byte == b';').take(self.count)
+        let mut start = 0;
+        memchr_iter(b';', &self.ended).map(move |end| {
+            let value = &self.ended[start..end];
+            start = end + 1;
+            value
+        })
     }
 
+    /// Keeps a value, unless there are enough or it is too long to be ours.
     fn push(&mut self, value: &[u8]) {
-        if self.count > 0 {
-            self.joined.push(b';');
+        if self.count == MAX_CANDIDATES || value.len() > MAX_VALUE {
+            return;
         }
-        self.joined.extend_from_slice(value);
+        self.ended.reserve_exact(value.len() + 1);
+        self.ended.extend_from_slice(value);
+        self.ended.push(b';');
         self.count += 1;
     }
 }
 
-/// Finds the values of each of `names` in the fields of a request.
+/// Finds the values of each of `names` in the fields of a request. An empty name finds nothing.
 pub(crate) fn find<'a, const N: usize>(
     fields: impl IntoIterator<Item = &'a [u8]>,
     names: [&[u8]; N],
 ) -> [Candidates; N] {
     let mut found = std::array::from_fn(|_| Candidates::default());
-    for pair in fields.into_iter().flat_map(pairs).take(MAX_PAIRS) {
-        let Some(equals) = memchr::memchr(b'=', pair) else { continue };
-        let name = strip(&pair[..equals]);
-        for (candidates, wanted) in found.iter_mut().zip(names) {
-            if name == wanted && !wanted.is_empty() && candidates.count < MAX_CANDIDATES {
-                let value = strip(&pair[equals + 1..]);
-                if value.len() <= MAX_VALUE {
+    let mut pairs_left = MAX_PAIRS;
+    for field in fields {
+        let mut rest = Some(field);
+        while let Some(field) = rest.filter(|_| pairs_left > 0) {
+            let end = memchr(b';', field);
+            let pair = &field[..end.unwrap_or(field.len())];
+            rest = end.map(|end| &field[end + 1..]);
+            pairs_left -= 1;
+            for (candidates, name) in found.iter_mut().zip(names) {
+                if let Some(value) = value_of(pair, name) {
                     candidates.push(value);
                 }
             }
@@ -64,18 +75,23 @@ pub(crate) fn find<'a, const N: usize>(
     found
 }
 
-fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut start = 0;
-    memchr_iter(b';', field).chain([field.len()]).map(move |end| {
-        let pair = &field[start..end];
-        start = end + 1;
-        pair
-    })
+/// The value of a pair that is called `name`, which holds no `=`.
+fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let rest = strip_start(pair).strip_prefix(name).filter(|_| !name.is_empty())?;
+    Some(strip(strip_start(rest).strip_prefix(b"=")?))
 }
 
 /// Strips SP and HTAB, the only white space of RFC 6265bis.
-fn strip(mut bytes: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
+fn strip(bytes: &[u8]) -> &[u8] {
+    let mut bytes = strip_start(bytes);
+    while let [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+fn strip_start(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
     }
     bytes

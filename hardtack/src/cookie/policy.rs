@@ -205,7 +205,7 @@ impl CookiePolicy {
                 "{name:?} is no cookie name; use letters, digits, '-' and '_', at most {MAX_NAME} with the prefix"
             ));
         }
-        if matches!(self.prefix, Prefix::None | Prefix::Secure) && has_prefix(&self.base) {
+        if has_prefix(&self.base) {
             return refuse(format!(
                 "write CookiePolicy::host(…) or ::secure(…) instead of the prefix in {:?}",
                 self.base
@@ -221,7 +221,10 @@ impl CookiePolicy {
             );
         }
         if !self.path.starts_with('/') || self.path.len() > MAX_ATTRIBUTE || !self.path.bytes().all(is_attribute) {
-            return refuse(format!("{:?} is no path; start with '/', without ';' and control characters", self.path));
+            return refuse(format!(
+                "{:?} is no path; start with '/', without ';', blanks and control characters",
+                self.path
+            ));
         }
         if let Some(domain) = &self.domain
             && !is_domain(domain)
@@ -253,7 +256,7 @@ fn is_token(byte: u8) -> bool {
 }
 
 fn is_attribute(byte: u8) -> bool {
-    (0x20..0x7f).contains(&byte) && byte != b';'
+    byte.is_ascii_graphic() && byte != b';'
 }
 
 fn is_domain(domain: &str) -> bool {

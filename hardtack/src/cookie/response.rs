@@ -2,8 +2,12 @@
 
 use http::{
     HeaderMap, HeaderValue,
-    header::{CACHE_CONTROL, SET_COOKIE, VARY},
+    header::{CACHE_CONTROL, Entry, SET_COOKIE, VARY},
 };
+
+const VARY_COOKIE: HeaderValue = HeaderValue::from_static("Cookie");
+const PRIVATE: HeaderValue = HeaderValue::from_static("private");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The headers that a response needs because of its session: `Set-Cookie`, `Vary`, `Cache-Control`.
 ///
@@ -24,13 +28,29 @@ pub struct SessionHeaders {
 impl SessionHeaders {
     /// Adds them to a response. `Set-Cookie` and `Vary` of the application stay (A15).
     pub fn apply(self, headers: &mut HeaderMap) {
-        if self.adds_vary(headers.get_all(VARY).iter().map(HeaderValue::as_bytes)) {
-            headers.append(VARY, HeaderValue::from_static("Cookie"));
+        if !self.accessed {
+            return;
         }
-        let existing: Vec<_> = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok()).collect();
-        let changed = self.cache_control(&existing.join(", "));
-        if let Some(value) = changed.and_then(|value| HeaderValue::try_from(value).ok()) {
-            headers.insert(CACHE_CONTROL, value);
+        match headers.entry(VARY) {
+            Entry::Vacant(vary) => {
+                vary.insert(VARY_COOKIE);
+            }
+            Entry::Occupied(mut vary) if self.adds_vary(vary.iter().map(HeaderValue::as_bytes)) => {
+                vary.append(VARY_COOKIE);
+            }
+            Entry::Occupied(_) => {}
+        }
+        match headers.entry(CACHE_CONTROL) {
+            Entry::Vacant(control) => {
+                control.insert(if self.sets_cookie() { NO_STORE } else { PRIVATE });
+            }
+            Entry::Occupied(mut control) => {
+                let existing: Vec<_> = control.iter().filter_map(|value| value.to_str().ok()).collect();
+                let changed = self.cache_control(&existing.join(", "));
+                if let Some(value) = changed.and_then(|value| HeaderValue::try_from(value).ok()) {
+                    control.insert(value);
+                }
+            }
         }
         for cookie in self.set_cookie.into_iter().chain(self.remove_previous) {
             headers.append(SET_COOKIE, cookie);
@@ -54,7 +74,7 @@ impl SessionHeaders {
             let mut directives = existing.split(',').map(|directive| directive.split('=').next().unwrap_or(directive));
             directives.any(|directive| directive.trim().eq_ignore_ascii_case(word))
         };
-        if self.set_cookie.is_some() || self.remove_previous.is_some() {
+        if self.sets_cookie() {
             (!says("no-store")).then(|| "no-store".into())
         } else if !self.accessed || ["private", "no-store", "public", "s-maxage"].into_iter().any(says) {
             None
@@ -63,5 +83,9 @@ impl SessionHeaders {
         } else {
             Some(format!("private, {existing}"))
         }
+    }
+
+    fn sets_cookie(&self) -> bool {
+        self.set_cookie.is_some() || self.remove_previous.is_some()
     }
 }

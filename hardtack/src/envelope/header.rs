@@ -36,7 +36,7 @@ pub(crate) fn write(header: &Header, out: &mut Vec<u8>) {
 }
 
 /// Reads a header and says how many bytes it had. `None` when it breaks a rule of the format: an
-/// unknown kind or flag, or an anonymous session with an owner.
+/// unknown kind or flag, an id of zeros (C11), or an anonymous session with an owner.
 pub(crate) fn read(bytes: &[u8]) -> Option<(Header, usize)> {
     let mut reader = Reader(bytes);
     let kind = match reader.take::<1>()? {
@@ -67,7 +67,10 @@ pub(crate) fn read(bytes: &[u8]) -> Option<(Header, usize)> {
     if !owner.is_empty() {
         header.owner = Some(owner.into());
     }
-    let lawful = flags <= REMEMBERED && length <= MAX_OWNER && !(kind == Kind::Anonymous && header.owner.is_some());
+    let lawful = flags <= REMEMBERED
+        && header.id.0 != [0; 32]
+        && length <= MAX_OWNER
+        && !(kind == Kind::Anonymous && header.owner.is_some());
     lawful.then_some((header, FIXED + length))
 }
 

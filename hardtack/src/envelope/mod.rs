@@ -39,11 +39,17 @@ pub(crate) const MAX_VALUE: usize = 4094;
 /// What an envelope is bound to beside its key.
 #[derive(Clone)]
 pub(crate) struct Binding {
+    /// The associated data with zeros in place of the key id.
     aad: Vec<u8>,
 }
 
+/// Where the key id stands in the associated data: behind the version and its own length.
+const KEY_ID_IN_AAD: usize = 5;
+/// The longest associated data: 22 bytes, a realm and a cookie name of at most 256 bytes each.
+const MAX_AAD: usize = 544;
+
 impl Binding {
-    /// Binds to the realm of an application and to the name of the cookie.
+    /// Binds to the realm of an application and to the name of the cookie. Both were validated.
     pub(crate) fn new(realm: &str, cookie_name: &str) -> Self {
         let mut aad = Vec::new();
         for part in [&[VERSION][..], &[0; KEY_ID], realm.as_bytes(), PURPOSE.as_bytes(), cookie_name.as_bytes()] {
@@ -53,10 +59,13 @@ impl Binding {
         Self { aad }
     }
 
-    fn aad(&self, key: KeyId) -> Vec<u8> {
-        let mut aad = self.aad.clone();
-        aad[5..5 + KEY_ID].copy_from_slice(&key.0);
-        aad
+    /// Runs `work` with the associated data for a key, without an allocation.
+    fn with_aad<T>(&self, key: KeyId, work: impl FnOnce(&[u8]) -> T) -> T {
+        let mut buffer = [0; MAX_AAD];
+        let aad = &mut buffer[..self.aad.len()];
+        aad.copy_from_slice(&self.aad);
+        aad[KEY_ID_IN_AAD..KEY_ID_IN_AAD + KEY_ID].copy_from_slice(&key.0);
+        work(aad)
     }
 }
 
@@ -80,13 +89,14 @@ pub(crate) fn seal(key: &Key, binding: &Binding, record: &Record) -> Result<Stri
     header::write(&record.header, &mut envelope);
     envelope.extend_from_slice(record.fields.as_bytes());
     envelope.resize(PREFIX + length, 0);
-    let tag = key.cipher().seal(&nonce, &binding.aad(key.id()), &mut envelope[PREFIX..])?;
+    let tag = binding.with_aad(key.id(), |aad| key.cipher().seal(&nonce, aad, &mut envelope[PREFIX..]))?;
     envelope.extend_from_slice(&tag);
     Ok(base64url_encode(&envelope))
 }
 
-/// Opens a cookie's value. Authentic, that is: its clocks are not judged here.
-pub(crate) fn open(keys: &Keyring, binding: &Binding, value: &[u8]) -> Result<Opened, Reason> {
+/// Opens a cookie's value. Authentic, that is: its clocks are not judged here; `now` decides what a key
+/// may do.
+pub(crate) fn open(keys: &Keyring, binding: &Binding, value: &[u8], now: u64) -> Result<Opened, Reason> {
     if value.len() > MAX_VALUE {
         return Err(Reason::Malformed);
     }
@@ -105,8 +115,12 @@ pub(crate) fn open(keys: &Keyring, binding: &Binding, value: &[u8]) -> Result<Op
     let mut nonce = [0; NONCE];
     key.0.copy_from_slice(&prefix[1..1 + KEY_ID]);
     nonce.copy_from_slice(&prefix[1 + KEY_ID..]);
-    let (secret, key_state) = keys.find(key).ok_or(Reason::UnknownKey)?;
-    secret.cipher().open(&nonce, &binding.aad(key), body).map_err(|_| Reason::Forged)?;
+    let (secret, key_state) = keys.find(key, now)?;
+    let opened = binding.with_aad(key, |aad| secret.cipher().open(&nonce, aad, body));
+    opened.map_err(|_| Reason::Forged)?;
+    if key_state == KeyState::Retired {
+        secret.count_opened_retired(now);
+    }
     let end = PREFIX + sealed;
     let (header, length) = header::read(&envelope[PREFIX..end]).ok_or(Reason::Invalid)?;
     let fields = Fields::parse(envelope, PREFIX + length..end).ok_or(Reason::Invalid)?;

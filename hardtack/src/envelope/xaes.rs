@@ -128,4 +128,22 @@ mod tests {
         digest.finalize_xof().read(&mut sum);
         assert_eq!(hex::encode(sum), "e6b9edf2df6cec60c8cbd864e2211b597fb69a529160cd040d56c0c210081939");
     }
+
+    /// F08: after a failed tag nothing of the plaintext is left in the buffer, whichever part was changed.
+    #[test]
+    fn a_failed_tag_leaves_no_plaintext() {
+        let (key, nonce, plaintext) = ([5; 32], [6; NONCE], [0x5a; 96]);
+        let sealed = seal(&key, &nonce, b"aad", &plaintext);
+        let mut judge = sealed.clone();
+        Xaes::new(&key).unwrap().open(&nonce, b"aad", &mut judge).unwrap();
+        assert_eq!(judge[..plaintext.len()], plaintext);
+        for (at, aad) in [(Some(sealed.len() - 1), &b"aad"[..]), (Some(0), b"aad"), (None, b"add")] {
+            let mut changed = sealed.clone();
+            if let Some(at) = at {
+                changed[at] ^= 1;
+            }
+            assert!(Xaes::new(&key).unwrap().open(&nonce, aad, &mut changed).is_err());
+            assert!(!changed.windows(8).any(|part| part == &plaintext[..8]), "plaintext after a failed tag");
+        }
+    }
 }

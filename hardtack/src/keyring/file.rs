@@ -1,79 +1,276 @@
 //! The keyring in a file.
+//!
+//! ```text
+//! # a comment
+//! active htk1_…
+//! pending 1795283311831 htk1_…
+//! retired htk1_…
+//! revoked bb1f0ed6
+//! ```
 
 use std::{
+    fmt::Write as _,
     fs::{self, File, OpenOptions},
     io::{ErrorKind, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use zeroize::Zeroizing;
 
-use super::{Key, KeyState, Keyring};
-use crate::error::BuildError;
+use super::{
+    Key, KeyId, Keyring,
+    ring::{Entry, KeyState, Ring},
+};
+use crate::{clock::millis, error::BuildError};
 
-pub(super) fn load_or_create(path: &Path) -> Result<Keyring, BuildError> {
-    match File::open(path) {
-        Ok(file) => parse(file, path),
-        Err(error) if error.kind() == ErrorKind::NotFound => create(path),
-        Err(error) => Err(failed(path, error)),
+const HEADING: &str = "# Keys of hardtack. Whoever reads this file can sign in as anybody. Keep it secret.";
+
+/// A file of keys, to change it: what `hardtack keys` does. Every change settles what time has done
+/// (a pending key whose time has come is active, the one before it retired) and is written whole, to a
+/// draft that is renamed into place, so that a server that reloads meanwhile never reads half of it.
+///
+/// Times are milliseconds since 1970.
+pub struct KeyFile {
+    path: PathBuf,
+    ring: Ring,
+    /// Two programs that change the file at once would lose a key.
+    _lock: File,
+}
+
+impl KeyFile {
+    /// How far ahead a key is scheduled by default: five minutes, in which every server has read the
+    /// file again and clocks may differ by some.
+    pub const LEAD: Duration = Duration::from_secs(300);
+    /// The least that a key is scheduled ahead: [`Keyring::RELOAD_INTERVAL`], and two minutes for clocks that
+    /// differ. Sooner, a server could seal with a key that another has not read.
+    pub const MIN_LEAD: Duration = Duration::from_secs(Keyring::RELOAD_INTERVAL.as_secs() + 120);
+
+    /// Opens a file that exists, and keeps other `KeyFile`s of it waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::KeyFile`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, BuildError> {
+        let path = path.as_ref();
+        let io = |error: std::io::Error| failed(path, error);
+        let lock = secret_options().append(true).create(true).open(path.with_extension("lock")).map_err(io)?;
+        lock.lock().map_err(io)?;
+        Ok(Self { ring: load(path, None)?, path: path.to_owned(), _lock: lock })
     }
-}
 
-pub(super) fn load(path: &Path) -> Result<Keyring, BuildError> {
-    parse(File::open(path).map_err(|error| failed(path, error))?, path)
-}
+    /// Adds a key that opens at once and seals when `lead` has passed.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::KeyFile`] for a key that is there or was revoked, or a lead below
+    /// [`MIN_LEAD`](Self::MIN_LEAD).
+    pub fn add(&mut self, key: Key, lead: Duration, now: u64) -> Result<(), BuildError> {
+        self.refuse_known(&key)?;
+        self.ring.pending.push((self.scheduled(lead, now)?, Arc::new(key)));
+        self.save(now)
+    }
 
-fn parse(mut file: File, path: &Path) -> Result<Keyring, BuildError> {
-    private(&file, path)?;
-    let mut text = Zeroizing::new(String::new());
-    file.read_to_string(&mut text).map_err(|error| failed(path, error))?;
-    let mut entries = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
+    /// Adds a key that seals at once; the one before it retires. Only where one server uses the file: of
+    /// several, one would seal with a key that another has not read.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::KeyFile`] for a key that is there or was revoked.
+    pub fn add_active(&mut self, key: Key, now: u64) -> Result<(), BuildError> {
+        self.ring.settle(now);
+        self.refuse_known(&key)?;
+        let before = std::mem::replace(&mut self.ring.active, Arc::new(key));
+        self.ring.retired.push(before);
+        self.save(now)
+    }
+
+    /// Adds a key that opens only: another application's, or one from a backup.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub fn add_retired(&mut self, key: Key, now: u64) -> Result<(), BuildError> {
+        self.refuse_known(&key)?;
+        self.ring.retired.push(Arc::new(key));
+        self.save(now)
+    }
+
+    /// Lets a pending or retired key seal when `lead` has passed.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::KeyFile`] when there is no such key, it seals already, or the lead is below
+    /// [`MIN_LEAD`](Self::MIN_LEAD).
+    pub fn activate(&mut self, id: KeyId, lead: Duration, now: u64) -> Result<(), BuildError> {
+        self.ring.settle(now);
+        let from = self.scheduled(lead, now)?;
+        let key = self.ring.take(id).ok_or_else(|| self.not_there(id))?;
+        self.ring.pending.push((from, key));
+        self.save(now)
+    }
+
+    /// Lets a pending key open only.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::KeyFile`] when there is no such key, or it seals: then activate another one, which
+    /// retires it.
+    pub fn retire(&mut self, id: KeyId, now: u64) -> Result<(), BuildError> {
+        self.ring.settle(now);
+        let key = self.ring.take(id).ok_or_else(|| self.not_there(id))?;
+        self.ring.retired.push(key);
+        self.save(now)
+    }
+
+    /// Lets a key open nothing any more and wipes its secret from the file.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::KeyFile`] when there is no such key, or it seals.
+    pub fn revoke(&mut self, id: KeyId, now: u64) -> Result<(), BuildError> {
+        self.ring.settle(now);
+        self.ring.take(id).ok_or_else(|| self.not_there(id))?;
+        self.ring.revoked.push(id);
+        self.save(now)
+    }
+
+    /// Revokes the key that seals, `id`, and puts `key` into its place at once: when it has leaked.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add), and when another key than `id` seals.
+    pub fn replace_active(&mut self, id: KeyId, key: Key, now: u64) -> Result<(), BuildError> {
+        self.ring.settle(now);
+        self.refuse_known(&key)?;
+        if self.ring.active.id() != id {
+            return Err(failed(&self.path, format!("the key {id} is not active; revoke it without a replacement")));
         }
-        let at = |why: String| failed(path, format!("line {number}: {why}"));
-        let (state, key) = line.split_once([' ', '\t']).ok_or_else(|| at("write a state and a key".into()))?;
-        let state = [KeyState::Active, KeyState::Retired].into_iter().find(|known| known.as_str() == state);
-        let state = state.ok_or_else(|| at("the state is \"active\" or \"retired\"".into()))?;
-        entries.push((Key::parse(key.trim()).map_err(|error| at(error.to_string()))?, state));
+        self.ring.active = Arc::new(key);
+        self.ring.revoked.push(id);
+        self.save(now)
     }
-    Keyring::from_entries(entries).map_err(|error| failed(path, error))
+
+    fn scheduled(&self, lead: Duration, now: u64) -> Result<u64, BuildError> {
+        if lead < Self::MIN_LEAD {
+            let least = Self::MIN_LEAD.as_secs();
+            return Err(failed(&self.path, format!("schedule a key at least {least} seconds ahead")));
+        }
+        Ok(now.saturating_add(millis(lead)))
+    }
+
+    fn refuse_known(&self, key: &Key) -> Result<(), BuildError> {
+        match self.ring.find(key.id(), 0) {
+            Ok(_) => Err(failed(&self.path, format!("it holds the key {} already", key.id()))),
+            Err(_) if self.ring.revoked.contains(&key.id()) => {
+                Err(failed(&self.path, format!("the key {} was revoked; make a new one", key.id())))
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn not_there(&self, id: KeyId) -> BuildError {
+        let why = if self.ring.active.id() == id {
+            format!("the key {id} is active; activate another one first, which retires it")
+        } else if self.ring.revoked.contains(&id) {
+            format!("the key {id} is revoked")
+        } else {
+            format!("there is no key {id}; \"hardtack keys list\" shows what there is")
+        };
+        failed(&self.path, why)
+    }
+
+    fn save(&mut self, now: u64) -> Result<(), BuildError> {
+        self.ring.settle(now);
+        let io = |error: std::io::Error| failed(&self.path, error);
+        let draft = write_draft(&self.path, &self.ring)?;
+        fs::rename(&draft, &self.path).and_then(|()| sync_folder(&self.path)).map_err(io)
+    }
 }
 
-/// Makes the file under a temporary name and links it into place, so that nobody ever reads half a
-/// file and of two processes that start at once one wins and the other reads what it wrote.
-fn create(path: &Path) -> Result<Keyring, BuildError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+/// Reads the file; keys that `before` had too keep their counters.
+pub(super) fn load(path: &Path, before: Option<&Ring>) -> Result<Ring, BuildError> {
     let io = |error: std::io::Error| failed(path, error);
-    fs::create_dir_all(folder).map_err(io)?;
-    let key = Key::generate()?;
-    let draft = folder.join(format!(".{}.{}", key.id(), std::process::id()));
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft).map_err(io)?;
-    let text = Zeroizing::new(format!(
-        "# Keys of hardtack. Whoever reads this file can sign in as anybody. Keep it; back it up.\nactive {}\n",
-        *key.to_secret_text()
-    ));
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    let linked = written.and_then(|()| fs::hard_link(&draft, path));
+    let mut file = File::open(path).map_err(io)?;
+    refuse_public(&file, path)?;
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text).map_err(io)?;
+    let ring = parse(&text).map_err(|why| failed(path, why))?;
+    Ok(match before {
+        Some(before) => ring.continuing(before),
+        None => ring,
+    })
+}
+
+/// Reads the text of a key file.
+fn parse(text: &str) -> Result<Ring, String> {
+    let lines = (1..).zip(text.lines().map(str::trim));
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let entries = lines.map(|(number, line)| {
+        let words: Vec<_> = line.split_ascii_whitespace().collect();
+        Entry::parse(&words).map_err(|error| format!("line {number}: {error}"))
+    });
+    Ring::new(entries.collect::<Result<Vec<_>, _>>()?).map_err(|error| error.to_string())
+}
+
+/// Makes the file with one new key, unless another process is faster: then its key counts.
+pub(super) fn create(path: &Path) -> Result<(), BuildError> {
+    let io = |error: std::io::Error| failed(path, error);
+    fs::create_dir_all(folder(path)).map_err(io)?;
+    let draft = write_draft(path, &Ring::new([Entry::Active(Key::generate()?)])?)?;
+    let linked = fs::hard_link(&draft, path);
     fs::remove_file(&draft).map_err(io)?;
     match linked {
-        Ok(()) => {
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
-            Keyring::new(key, [])
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => load(path),
-        Err(error) => Err(io(error)),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(io(error)),
+        _ => sync_folder(path).map_err(io),
     }
+}
+
+/// What tells one version of the file from another: when it was written, and its length.
+pub(super) fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+/// Writes a ring beside `path`, for its owner alone, and syncs it.
+fn write_draft(path: &Path, ring: &Ring) -> Result<PathBuf, BuildError> {
+    let io = |error: std::io::Error| failed(path, error);
+    let mut text = Zeroizing::new(format!("{HEADING}\nactive {}\n", *ring.active.to_secret_text()));
+    // Writing to a string cannot fail.
+    for (from, key) in &ring.pending {
+        let _ = writeln!(text, "pending {from} {}", *key.to_secret_text());
+    }
+    for key in &ring.retired {
+        let _ = writeln!(text, "{} {}", KeyState::Retired.as_str(), *key.to_secret_text());
+    }
+    for id in &ring.revoked {
+        let _ = writeln!(text, "{} {id}", KeyState::Revoked.as_str());
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = folder(path).join(format!(".{name}.{}.{}", ring.active.id(), std::process::id()));
+    let mut file = secret_options().write(true).create_new(true).open(&draft).map_err(io)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
+    Ok(draft)
+}
+
+fn secret_options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    File::open(folder(path))?.sync_all()
 }
 
 #[cfg(unix)]
-fn private(file: &File, path: &Path) -> Result<(), BuildError> {
+fn refuse_public(file: &File, path: &Path) -> Result<(), BuildError> {
     use std::os::unix::fs::PermissionsExt;
     let mode = file.metadata().map_err(|error| failed(path, error))?.permissions().mode();
     if mode & 0o077 == 0 {
@@ -83,7 +280,7 @@ fn private(file: &File, path: &Path) -> Result<(), BuildError> {
 }
 
 #[cfg(not(unix))]
-fn private(_file: &File, _path: &Path) -> Result<(), BuildError> {
+fn refuse_public(_file: &File, _path: &Path) -> Result<(), BuildError> {
     Ok(())
 }
 

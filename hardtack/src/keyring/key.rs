@@ -1,6 +1,9 @@
 //! [`Key`]: one secret, its id, and what is derived from it.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use rand::{TryRng, rngs::SysRng};
@@ -16,8 +19,17 @@ pub(crate) const KEY_ID: usize = 4;
 const TEXT_PREFIX: &str = "htk1_";
 
 /// The public name of a key: the first four bytes of an HKDF of it, written in hexadecimal.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub(crate) [u8; KEY_ID]);
+
+impl KeyId {
+    /// Reads an id back from its eight hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.len() == 2 * KEY_ID && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u32::from_str_radix(text, 16).ok().filter(|_| digits)?;
+        Some(Self(number.to_be_bytes()))
+    }
+}
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,6 +50,8 @@ pub struct Key {
     secret: Zeroizing<[u8; 32]>,
     id: KeyId,
     cipher: Xaes,
+    opened_retired: AtomicU64,
+    last_opened_retired: AtomicU64,
 }
 
 impl Key {
@@ -75,6 +89,19 @@ impl Key {
         self.id
     }
 
+    /// How many envelopes this process has opened with this key since it retired, and when it did last,
+    /// in milliseconds since 1970. When nothing was opened for as long as a session can live, the key may
+    /// go.
+    pub fn opened_retired(&self) -> (u64, Option<u64>) {
+        let last = self.last_opened_retired.load(Ordering::Relaxed);
+        (self.opened_retired.load(Ordering::Relaxed), Some(last).filter(|last| *last != 0))
+    }
+
+    pub(crate) fn count_opened_retired(&self, now: u64) {
+        self.opened_retired.fetch_add(1, Ordering::Relaxed);
+        self.last_opened_retired.fetch_max(now, Ordering::Relaxed);
+    }
+
     pub(crate) fn cipher(&self) -> &Xaes {
         &self.cipher
     }
@@ -88,7 +115,7 @@ impl Key {
         let mut envelope = Zeroizing::new([0; 32]);
         derive(&secret, b"hardtack 1 envelope", &mut envelope[..])?;
         let cipher = Xaes::new(&envelope).map_err(|_| weak())?;
-        Ok(Self { secret, id, cipher })
+        Ok(Self { secret, id, cipher, opened_retired: AtomicU64::default(), last_opened_retired: AtomicU64::default() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The endings in a file: one line each, appended and synced before a logout is answered.
 //!
 //! ```text
-//! session HANDLE UNTIL OWNER-HASH|-
+//! session HANDLE UNTIL EPOCH OWNER-HASH|nobody|unknown
 //! owner OWNER-HASH EPOCH
 //! floor signed-in|anonymous TIME
 //! ```
@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::table::{Ending, OwnerHash, Table};
+use super::table::{Ending, OwnerHash, Table, Whose};
 use crate::{
     error::{BuildError, StoreError},
     record::Handle,
@@ -25,7 +25,7 @@ pub(super) struct Journal {
     path: PathBuf,
     file: File,
     /// Held, under another name than the journal's, because a rewrite replaces the journal.
-    _lock: File,
+    lock: File,
     lines: usize,
     rewrite_at: usize,
 }
@@ -57,7 +57,7 @@ impl Journal {
             }
         }
         drop(lines);
-        let mut journal = Self { path: path.to_owned(), file, _lock: lock, lines: 0, rewrite_at: 0 };
+        let mut journal = Self { path: path.to_owned(), file, lock, lines: 0, rewrite_at: 0 };
         journal.rewrite(table, now).map_err(|error| failed(error.to_string()))?;
         Ok(journal)
     }
@@ -111,6 +111,14 @@ impl Journal {
     }
 }
 
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // Closing the file would do, were there no child process that holds a copy of it until it has
+        // replaced itself. If this fails, closing still does it.
+        let _ = self.lock.unlock();
+    }
+}
+
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
@@ -121,10 +129,14 @@ fn open(path: &Path) -> io::Result<File> {
 
 fn write(ending: &Ending) -> String {
     match ending {
-        Ending::Session { handle, until, owner: Some(OwnerHash(owner)) } => {
-            format!("session {handle} {until} {owner:016x}\n")
+        Ending::Session { handle, until, epoch, whose } => {
+            let whose = match whose {
+                Whose::Owner(OwnerHash(owner)) => format!("{owner:016x}"),
+                Whose::Nobody => "nobody".into(),
+                Whose::Unknown => "unknown".into(),
+            };
+            format!("session {handle} {until} {epoch} {whose}\n")
         }
-        Ending::Session { handle, until, owner: None } => format!("session {handle} {until} -\n"),
         Ending::Owner { owner: OwnerHash(owner), epoch } => format!("owner {owner:016x} {epoch}\n"),
         Ending::Class { signed_in: true, floor } => format!("floor signed-in {floor}\n"),
         Ending::Class { signed_in: false, floor } => format!("floor anonymous {floor}\n"),
@@ -135,10 +147,15 @@ fn parse(line: &str) -> Option<Ending> {
     let owner_hash = |text: &str| u64::from_str_radix(text, 16).ok().map(OwnerHash);
     let words: Vec<_> = line.split(' ').collect();
     Some(match words[..] {
-        ["session", handle, until, owner] => Ending::Session {
+        ["session", handle, until, epoch, whose] => Ending::Session {
             handle: Handle::parse(handle)?,
             until: until.parse().ok()?,
-            owner: if owner == "-" { None } else { Some(owner_hash(owner)?) },
+            epoch: epoch.parse().ok()?,
+            whose: match whose {
+                "nobody" => Whose::Nobody,
+                "unknown" => Whose::Unknown,
+                owner => Whose::Owner(owner_hash(owner)?),
+            },
         },
         ["owner", owner, epoch] => Ending::Owner { owner: owner_hash(owner)?, epoch: epoch.parse().ok()? },
         ["floor", class @ ("signed-in" | "anonymous"), floor] => {

@@ -39,7 +39,7 @@ pub struct Revocations {
 
 impl Revocations {
     /// In memory alone, with a budget of 100,000 endings of signed-in sessions and as many of
-    /// anonymous ones: at most about 15 MB. This is the default.
+    /// anonymous ones: at most about 22 MB. This is the default.
     pub fn in_memory() -> Self {
         Self::with_limit(DEFAULT_LIMIT)
     }
@@ -66,28 +66,54 @@ impl Revocations {
         self.table.read().unwrap_or_else(PoisonError::into_inner).has_ended(header)
     }
 
-    /// The time to seal into a session that is made now: above everything that ends older ones.
-    pub(crate) fn birth(&self, owner: Option<&str>, now: u64) -> u64 {
-        self.table.read().unwrap_or_else(PoisonError::into_inner).birth(owner, now)
+    /// The epoch to seal into a session that is made now: above everything that ends older ones.
+    pub(crate) fn epoch(&self, owner: Option<&str>, now: u64) -> u64 {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).epoch(owner.map(OwnerHash::of), now)
     }
 
     /// Remembers endings: all of them, or none and an error.
     pub(crate) fn end(&self, endings: &[Ending], now: u64) -> Result<(), StoreError> {
-        let apply = || {
-            let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-            endings.iter().for_each(|ending| table.end(ending, now));
-        };
+        self.end_with(now, |_| (endings.to_vec(), ()))
+    }
+
+    /// Ends all sessions of an owner and answers the epoch of those that are made from now on.
+    pub(crate) fn end_owner(&self, owner: &str, now: u64) -> Result<u64, StoreError> {
+        let owner = OwnerHash::of(owner);
+        self.end_with(now, |table| {
+            let epoch = table.epoch(Some(owner), now).saturating_add(1);
+            (vec![Ending::Owner { owner, epoch }], epoch)
+        })
+    }
+
+    /// As [`end_owner`](Self::end_owner) for the owner of `spared`, and answers the epoch that spares this
+    /// one session; `None` when it had ended itself.
+    pub(crate) fn end_others(&self, owner: &str, spared: &Header, now: u64) -> Result<Option<u64>, StoreError> {
+        let owner = OwnerHash::of(owner);
+        self.end_with(now, |table| {
+            let epoch = table.epoch(Some(owner), now).saturating_add(1);
+            (vec![Ending::Owner { owner, epoch }], Some(epoch).filter(|_| !table.has_ended(spared)))
+        })
+    }
+
+    /// Decides on endings and remembers them, while nobody else does. What a journal cannot write does
+    /// not end; readers do not wait for it.
+    fn end_with<T>(&self, now: u64, decide: impl FnOnce(&Table) -> (Vec<Ending>, T)) -> Result<T, StoreError> {
+        let apply = |table: &mut Table, endings: &[Ending]| endings.iter().for_each(|ending| table.end(ending, now));
         let Some(journal) = &self.journal else {
-            apply();
-            return Ok(());
+            let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+            let (endings, answer) = decide(&table);
+            apply(&mut table, &endings);
+            return Ok(answer);
         };
+        let read = || self.table.read().unwrap_or_else(PoisonError::into_inner);
         let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
-        journal.append(endings)?;
-        apply();
+        let (endings, answer) = decide(&read());
+        journal.append(&endings)?;
+        apply(&mut self.table.write().unwrap_or_else(PoisonError::into_inner), &endings);
         if journal.is_long() {
-            journal.rewrite(&self.table.read().unwrap_or_else(PoisonError::into_inner), now)?;
+            journal.rewrite(&read(), now)?;
         }
-        Ok(())
+        Ok(answer)
     }
 }
 
