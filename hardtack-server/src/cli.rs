@@ -1,12 +1,12 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Web sessions in HttpOnly cookies: encrypted, revocable, never lost.
 #[derive(Parser)]
-#[command(version, propagate_version = true)]
+#[command(name = "hardtack", version, propagate_version = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -31,8 +31,8 @@ pub(crate) enum Command {
 #[derive(Args)]
 pub(crate) struct Demo {
     /// Address to listen on
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000")]
-    pub(crate) listen: SocketAddr,
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:3000")]
+    pub(crate) listen: String,
     /// Folder for keys, revocations and the password's hash; made when absent
     #[arg(long, value_name = "FOLDER", default_value = "./hardtack-data")]
     pub(crate) data: PathBuf,

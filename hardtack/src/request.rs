@@ -9,7 +9,7 @@ use std::{
 use crate::{
     cookie::{
         SessionHeaders,
-        header::{self, Candidates},
+        header::{self, Presented},
     },
     error::{CommitError, SessionRejection},
     outcome::{self, Outcome},
@@ -45,8 +45,7 @@ pub struct SessionRequest {
 
 pub(crate) struct Shared {
     pub(crate) sessions: Sessions,
-    /// What came under the present and under the previous name.
-    candidates: [Candidates; 2],
+    presented: Presented,
     state: Mutex<State>,
     committed: Mutex<Option<SessionHeaders>>,
 }
@@ -59,11 +58,11 @@ impl SessionRequest {
     ) -> Self {
         let system = &sessions.system;
         let name = system.site(loopback).writer.name();
-        let previous = system.previous_name();
-        let candidates = header::find(cookie_fields, [name.as_bytes(), previous.as_bytes()]);
+        let previous = system.previous_name().map(str::as_bytes);
+        let presented = header::find(cookie_fields, name.as_bytes(), previous);
         let state = State { loopback, ..State::default() };
         let shared =
-            Shared { sessions: sessions.clone(), candidates, state: Mutex::new(state), committed: Mutex::default() };
+            Shared { sessions: sessions.clone(), presented, state: Mutex::new(state), committed: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -74,7 +73,7 @@ impl SessionRequest {
     /// [`SessionRejection::Store`] when what keeps the session does not answer. Never in the stateless
     /// placement.
     pub async fn session(&self) -> Result<Session, SessionRejection> {
-        self.shared.with(|state, system| state.load(system, &self.shared.candidates));
+        self.shared.with(|state, system| state.load(system, &self.shared.presented));
         Ok(Session { shared: self.shared.clone() })
     }
 

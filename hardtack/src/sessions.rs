@@ -187,9 +187,9 @@ impl System {
         self.loopback.as_ref().filter(|_| loopback).unwrap_or(&self.site)
     }
 
-    /// The previous name to look for; empty for none.
-    pub(crate) fn previous_name(&self) -> &str {
-        self.previous.as_ref().map_or("", |(site, _)| site.writer.name())
+    /// The previous name to look for.
+    pub(crate) fn previous_name(&self) -> Option<&str> {
+        self.previous.as_ref().map(|(site, _)| site.writer.name())
     }
 
     /// The cookie that is still read under its previous name, until its date.

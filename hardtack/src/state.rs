@@ -4,7 +4,7 @@ use rand::{TryRng, rngs::SysRng};
 
 use crate::{
     changes::Changes,
-    cookie::header::Candidates,
+    cookie::header::{Candidates, Presented},
     envelope::{self, Opened},
     error::{CommitError, FieldError},
     events::{self, Reason},
@@ -49,17 +49,17 @@ pub(crate) struct Origin {
 
 impl State {
     /// Opens what was presented. The first call counts.
-    pub(crate) fn load(&mut self, system: &System, candidates: &[Candidates; 2]) {
+    pub(crate) fn load(&mut self, system: &System, presented: &Presented) {
         if std::mem::replace(&mut self.asked, true) {
             return;
         }
         let now = system.now();
         self.asked_at = now;
-        let [present, previous] = candidates;
+        let Presented { present, previous } = presented;
         let site = system.site(self.loopback);
         self.presented = !present.is_empty();
-        let chosen = match system.previous(now) {
-            Some(site) if present.is_empty() && !previous.is_empty() => {
+        let chosen = match (previous, system.previous(now)) {
+            (Some(previous), Some(site)) if present.is_empty() => {
                 self.by_previous_name = true;
                 choose(system, site, previous, now)
             }

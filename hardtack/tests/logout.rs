@@ -8,8 +8,8 @@ use std::{
     fs::{self, OpenOptions},
     io::Write,
     path::Path,
-    process::Command,
-    sync::{Arc, mpsc},
+    process::{Command, Stdio},
+    sync::{Arc, RwLock, mpsc},
     time::Duration,
 };
 
@@ -562,6 +562,9 @@ fn a_corrected_clock_locks_nobody_out() {
     assert!(is_live(&sessions, &signed_in(&sessions, "ada")), "ada cannot sign in for half an hour");
 }
 
+/// A process that is being started has its parent's locks for a moment: tests that open a file again wait for that.
+static STARTING: RwLock<()> = RwLock::new(());
+
 /// On a clock near the real one: the file of revocations drops by the real time what is over.
 fn kept(path: &Path) -> Result<(Sessions, Clock), BuildError> {
     let clock = Clock::manual(Clock::system().now_ms());
@@ -573,6 +576,7 @@ fn kept(path: &Path) -> Result<(Sessions, Clock), BuildError> {
 /// E01: with a file, a restart forgets nothing: no logout, no ended owner, no session ended by handle.
 #[test]
 fn a_restart_forgets_no_logout() {
+    let _nobody_starts = STARTING.read().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state/revocations");
     fs::create_dir(folder.path().join("state")).unwrap();
@@ -623,6 +627,7 @@ fn the_file_of_revocations_tells_nothing() {
 /// ended afterwards is kept.
 #[test]
 fn a_torn_last_line_costs_nothing_that_was_answered() {
+    let _nobody_starts = STARTING.read().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("revocations");
     let (sessions, _) = kept(&path).unwrap();
@@ -651,6 +656,7 @@ fn a_torn_last_line_costs_nothing_that_was_answered() {
 /// E01: damage anywhere else stops start-up, and the message names the line.
 #[test]
 fn a_damaged_line_stops_the_start() {
+    let _nobody_starts = STARTING.read().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("revocations");
     let (sessions, _) = kept(&path).unwrap();
@@ -670,6 +676,7 @@ fn a_damaged_line_stops_the_start() {
 /// E01: a file of many thousand endings is read back whole.
 #[test]
 fn thousands_of_endings_are_read_back() {
+    let _nobody_starts = STARTING.read().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("revocations");
     let (sessions, _) = kept(&path).unwrap();
@@ -704,6 +711,7 @@ fn a_second_user_of_the_file_is_refused() {
     assert!(matches!(kept(&path), Err(BuildError::RevocationFile { .. })), "in the same process");
     child("child_is_refused", &path, "exec \"$0\" \"$@\"");
     sign_out(&first.0, &signed_in(&first.0, "ada"));
+    let _nobody_starts = STARTING.read().unwrap();
     drop(first);
     assert!(kept(&path).is_ok(), "the lock goes with its holder");
 }
@@ -713,7 +721,9 @@ fn a_second_user_of_the_file_is_refused() {
 fn a_logout_that_cannot_be_written_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("revocations");
+    let nobody_starts = STARTING.read().unwrap();
     drop(kept(&path).unwrap());
+    drop(nobody_starts);
     // No file of the child may grow; its signal is ignored, so that the write fails.
     child("child_cannot_write", &path, "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"");
     assert_eq!(fs::read(&path).unwrap(), b"");
@@ -725,7 +735,11 @@ const CHILD: &str = "HARDTACK_TEST_CHILD";
 fn child(test: &str, path: &Path, script: &str) {
     let mut shell = Command::new("sh");
     shell.args(["-c", script]).arg(std::env::current_exe().unwrap());
-    let output = shell.args(["--exact", test, "--ignored", "--nocapture"]).env(CHILD, path).output().unwrap();
+    shell.args(["--exact", test, "--ignored", "--nocapture"]).env(CHILD, path);
+    let starting = STARTING.write().unwrap();
+    let child = shell.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(starting);
+    let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }

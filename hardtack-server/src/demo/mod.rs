@@ -73,8 +73,9 @@ async fn serve(args: Demo) -> Result<(), Failure> {
     let password = Password::open(data)?;
     let tls = tls::config(&args).await?;
 
-    let listener = TcpListener::bind(args.listen)
-        .map_err(|error| format!("cannot listen on {}: {error}; choose another with --listen", args.listen))?;
+    let listener = TcpListener::bind(&args.listen).map_err(|error| {
+        format!("cannot listen on {}: {error}; choose another with --listen 127.0.0.1:3001, for example", args.listen)
+    })?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let scheme = if tls.is_some() { "https" } else { "http" };

@@ -2,8 +2,9 @@
 //! first run, told once, and kept as an Argon2id hash.
 
 use std::{
+    env::VarError,
     fs::{self, OpenOptions},
-    io::Write,
+    io::{ErrorKind, Write},
     path::Path,
     sync::Arc,
 };
@@ -82,16 +83,32 @@ impl Password {
     }
 }
 
-/// The password that the user chose, if any.
+/// The password that the user chose, if any. In `.env` it is taken literally, up to the end of the line; only
+/// quotes around all of it fall away.
 fn configured() -> Result<Option<String>, Failure> {
-    let from_file = || dotenvy::dotenv_iter().ok()?.filter_map(Result::ok).find(|(name, _)| name == VARIABLE);
-    let password = std::env::var(VARIABLE).ok().or_else(|| from_file().map(|(_, value)| value));
+    let password = match std::env::var(VARIABLE) {
+        Ok(password) => Some(password),
+        Err(VarError::NotUnicode(_)) => return Err(format!("{VARIABLE} is not UTF-8; write it in UTF-8").into()),
+        Err(VarError::NotPresent) => from_file(Path::new(".env"))?,
+    };
     match password.filter(|password| !password.is_empty()) {
         Some(password) if password.len() > MAX_PASSWORD => {
             Err(format!("{VARIABLE} has more than {MAX_PASSWORD} bytes; choose a shorter one").into())
         }
         password => Ok(password),
     }
+}
+
+fn from_file(path: &Path) -> Result<Option<String>, Failure> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("{}: {error}", path.display()).into()),
+    };
+    let mut lines = text.lines().map(|line| line.trim().trim_start_matches("export "));
+    let value = lines.find_map(|line| line.strip_prefix(VARIABLE)?.trim_start().strip_prefix('=')).map(str::trim);
+    let unquoted = |quote| value?.strip_prefix(quote)?.strip_suffix(quote);
+    Ok(unquoted('"').or_else(|| unquoted('\'')).or(value).map(Into::into))
 }
 
 /// 20 characters out of 32 without look-alikes: 100 random bits.

@@ -281,9 +281,9 @@ fn html(template: &impl Template) -> Response {
 
 /// The raw value of our cookie, to show it. The library reads it for itself.
 pub(super) fn presented(headers: &HeaderMap) -> Option<&str> {
-    let fields = headers.get_all(header::COOKIE).iter().filter_map(|field| field.to_str().ok());
-    let mut pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+    let mut pairs =
+        headers.get_all(header::COOKIE).iter().flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
+    pairs.find_map(|pair| std::str::from_utf8(pair).ok()?.trim().strip_prefix(COOKIE)?.strip_prefix('='))
 }
 
 fn fact(name: &'static str, value: String, note: &'static str) -> Fact {

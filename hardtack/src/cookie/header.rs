@@ -9,6 +9,7 @@
 //!   allocation but for those values (B08).
 
 use memchr::{memchr, memchr_iter};
+use smallvec::SmallVec;
 
 /// How many values of our name are kept. `__Host-` makes more than one suspicious.
 pub(crate) const MAX_CANDIDATES: usize = 4;
@@ -18,10 +19,10 @@ pub(crate) const MAX_PAIRS: usize = 4096;
 const MAX_VALUE: usize = 4096;
 
 /// The values that a request presented under one name, in order. They share one buffer: a `;` cannot
-/// be part of a value, so one ends each of them.
+/// be part of a value, so one ends each of them. A common cookie fits without an allocation.
 #[derive(Default)]
 pub(crate) struct Candidates {
-    ended: Vec<u8>,
+    ended: SmallVec<[u8; 512]>,
     count: usize,
 }
 
@@ -44,19 +45,26 @@ impl Candidates {
         if self.count == MAX_CANDIDATES || value.len() > MAX_VALUE {
             return;
         }
-        self.ended.reserve_exact(value.len() + 1);
         self.ended.extend_from_slice(value);
         self.ended.push(b';');
         self.count += 1;
     }
 }
 
-/// Finds the values of each of `names` in the fields of a request. An empty name finds nothing.
-pub(crate) fn find<'a, const N: usize>(
+/// What a request presented under the present name and, where one is still read, under the previous one.
+#[derive(Default)]
+pub(crate) struct Presented {
+    pub(crate) present: Candidates,
+    pub(crate) previous: Option<Box<Candidates>>,
+}
+
+/// Finds the values of one name, or of two, in the fields of a request.
+pub(crate) fn find<'a>(
     fields: impl IntoIterator<Item = &'a [u8]>,
-    names: [&[u8]; N],
-) -> [Candidates; N] {
-    let mut found = std::array::from_fn(|_| Candidates::default());
+    name: &[u8],
+    previous_name: Option<&[u8]>,
+) -> Presented {
+    let mut found = Presented::default();
     let mut pairs_left = MAX_PAIRS;
     for field in fields {
         let mut rest = Some(field);
@@ -65,19 +73,19 @@ pub(crate) fn find<'a, const N: usize>(
             let pair = &field[..end.unwrap_or(field.len())];
             rest = end.map(|end| &field[end + 1..]);
             pairs_left -= 1;
-            for (candidates, name) in found.iter_mut().zip(names) {
-                if let Some(value) = value_of(pair, name) {
-                    candidates.push(value);
-                }
+            if let Some(value) = value_of(pair, name) {
+                found.present.push(value);
+            } else if let Some(value) = previous_name.and_then(|name| value_of(pair, name)) {
+                found.previous.get_or_insert_default().push(value);
             }
         }
     }
     found
 }
 
-/// The value of a pair that is called `name`, which holds no `=`.
+/// The value of a pair that is called `name`, which is not empty and holds no `=`.
 fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let rest = strip_start(pair).strip_prefix(name).filter(|_| !name.is_empty())?;
+    let rest = strip_start(pair).strip_prefix(name)?;
     Some(strip(strip_start(rest).strip_prefix(b"=")?))
 }
 
@@ -112,8 +120,8 @@ mod tests {
         for case in cases() {
             let fields: Vec<_> = case.fields.iter().map(|field| bytes(field, &t, &u)).collect();
             let values: Vec<_> = case.values.iter().map(|value| bytes(value, &t, &u)).collect();
-            let [found, none] = find(fields.iter().map(Vec::as_slice), [b"__Host-session", b""]);
-            if !found.iter().eq(values.iter().map(Vec::as_slice)) || !none.is_empty() {
+            let found = find(fields.iter().map(Vec::as_slice), b"__Host-session", None);
+            if !found.present.iter().eq(values.iter().map(Vec::as_slice)) || found.previous.is_some() {
                 wrong.push(case.claim);
             }
         }
@@ -124,7 +132,8 @@ mod tests {
     #[test]
     fn the_present_and_the_previous_name_have_four_candidates_each() {
         let field = "old=1; new=1; ".repeat(5);
-        let [new, old] = find([field.as_bytes()], [b"new", b"old"]);
-        assert_eq!((new.iter().count(), old.iter().count()), (MAX_CANDIDATES, MAX_CANDIDATES));
+        let found = find([field.as_bytes()], b"new", Some(b"old"));
+        let (new, old) = (found.present.iter().count(), found.previous.unwrap().iter().count());
+        assert_eq!((new, old), (MAX_CANDIDATES, MAX_CANDIDATES));
     }
 }
