@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
-use hardtack::{Key, KeyFile, KeyState, Session, Sessions};
+use hardtack::{Key, KeyFile, KeyState, Keyring, Session, Sessions};
 use serde::Deserialize;
 
 use super::{
@@ -37,6 +37,8 @@ enum Experiment {
     Plant,
     /// The value, an hour from now.
     Wait,
+    /// A session that another server sealed.
+    Foreign,
 }
 
 #[derive(Deserialize)]
@@ -95,17 +97,30 @@ async fn conduct(site: &Site, form: &LabForm) -> Result<Finding, Failure> {
             format!("{COOKIE}={value}"),
             "The deadline is sealed inside. What the browser believes of its age does not count.",
         ),
+        Experiment::Foreign => (
+            "A cookie that another server sealed, with a key of its own.",
+            &site.sessions,
+            Sessions::stateless(Keyring::ephemeral()?).build()?.cookie(|session| session.sign_in("keeper")).await?,
+            "The cookie names its key, and that key is not here. No other key is tried.",
+        ),
     };
     let request = sessions.begin([cookie.as_bytes()]);
     let session = request.session().await?;
     let (verdict, reason) = match session.refusal() {
         Some(reason) => ("refused", reason.as_str().to_owned()),
-        None if session.is_live() => {
-            ("accepted", format!("a live session of {}", session.owner().as_deref().unwrap_or("nobody")))
-        }
+        None if session.is_live() => ("accepted", accepted(site, &session, value)),
         None => ("not seen", "no cookie of our name came".to_owned()),
     };
     Ok(Finding { what: what.into(), verdict, reason, lesson })
+}
+
+/// Whose session it is, and what the key may do that sealed it.
+fn accepted(site: &Site, session: &Session, value: &str) -> String {
+    let owner = session.owner().unwrap_or_else(|| "nobody".into());
+    match site.sessions.inspect(value) {
+        Ok(found) => format!("a live session of {owner}, sealed with a key that is {}", found.key_state().as_str()),
+        Err(_) => format!("a live session of {owner}"),
+    }
 }
 
 /// Changes one character to another of the same alphabet.

@@ -41,7 +41,7 @@ impl Page {
             csrf_token: String::new(),
             here,
             placement: site.placement,
-            lab: false,
+            lab: true,
         }
     }
 }
@@ -117,6 +117,7 @@ struct ProtectedPage<'a> {
 #[template(path = "lab.html")]
 struct LabPage {
     page: Page,
+    has_cookie: bool,
     value: String,
     has_result: bool,
     result: Finding,
@@ -254,6 +255,7 @@ pub(super) fn lab(site: &Site, session: &Session, headers: &HeaderMap, result: O
     });
     html(&LabPage {
         page: Page::new(site, session, "/lab"),
+        has_cookie: !value.is_empty(),
         value: value.into(),
         has_result: result.is_some(),
         result: result.unwrap_or_default(),
@@ -295,7 +297,10 @@ fn nobody() -> Fact {
 }
 
 fn facts(inspection: &Inspection, now: u64) -> Vec<Fact> {
-    let ago = |time: u64| format!("{} ago", words(now.saturating_sub(time)));
+    let ago = |time: u64| match now.saturating_sub(time) {
+        0..1000 => "just now".into(),
+        passed => format!("{} ago", words(passed)),
+    };
     vec![
         fact("Owner", inspection.owner().unwrap_or("nobody").into(), ""),
         fact("Handle", inspection.handle().to_string(), "a public name; it opens nothing"),

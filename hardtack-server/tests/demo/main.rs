@@ -3,6 +3,7 @@
 
 mod api;
 mod http;
+mod lab;
 mod life;
 mod routes;
 mod site;

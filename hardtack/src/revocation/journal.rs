@@ -47,16 +47,16 @@ impl Journal {
             Err(TryLockError::Error(error)) => return Err(io(error)),
         }
         let file = open(path).map_err(io)?;
-        let mut lines = BufReader::new(&file).split(b'\n').enumerate().peekable();
-        while let Some((number, line)) = lines.next() {
-            let line = line.map_err(io)?;
-            match std::str::from_utf8(&line).ok().and_then(parse) {
-                Some(ending) => table.end(&ending, now),
-                None if line.is_empty() || lines.peek().is_none() => {}
-                None => return Err(failed(format!("line {} is damaged; remove that line", number + 1))),
-            }
+        let mut reader = BufReader::new(&file);
+        let mut line = Vec::new();
+        for number in 1.. {
+            line.clear();
+            reader.read_until(b'\n', &mut line).map_err(io)?;
+            let Some(line) = line.strip_suffix(b"\n") else { break };
+            let ending = std::str::from_utf8(line).ok().and_then(parse);
+            let ending = ending.ok_or_else(|| failed(format!("line {number} is damaged; remove that line")))?;
+            table.end(&ending, now);
         }
-        drop(lines);
         let mut journal = Self { path: path.to_owned(), file, lock, lines: 0, rewrite_at: 0 };
         journal.rewrite(table, now).map_err(|error| failed(error.to_string()))?;
         Ok(journal)
