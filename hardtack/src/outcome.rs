@@ -42,19 +42,20 @@ pub(crate) fn decide(system: &System, state: &mut State) -> Result<(Outcome, Ses
     // A request that changes nothing is judged by the time at which it asked.
     let now = if state.changes.any() { system.now() } else { state.asked_at };
     let site = system.site(state.loopback);
-    if lost_to_an_ending(system, state) {
-        return Ok((Outcome::Ended, headers));
-    }
     if let Some(record) = &mut state.record
         && let Some(generation) = system.lifetime.next_generation(&record.header, now)
     {
         record.header.generation = generation;
         state.changes.renewed = true;
     }
+    let sends = state.changes.any()
+        || state.by_previous_name
+        || state.record.as_ref().is_some_and(|record| system.lifetime.touch_is_due(&record.header, now));
+    if sends && lost_to_an_ending(system, state) {
+        return Ok((Outcome::Ended, headers));
+    }
     let outcome = match &mut state.record {
-        Some(record)
-            if state.changes.any() || state.by_previous_name || system.lifetime.touch_is_due(&record.header, now) =>
-        {
+        Some(record) if sends => {
             system.lifetime.touch(&mut record.header, now);
             headers.set_cookie = Some(set_cookie(system, site, record, now)?);
             match state.changes {

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -47,7 +47,6 @@ pub(crate) struct Shared {
     pub(crate) sessions: Sessions,
     presented: Presented,
     state: Mutex<State>,
-    committed: Mutex<Option<SessionHeaders>>,
 }
 
 impl SessionRequest {
@@ -61,8 +60,7 @@ impl SessionRequest {
         let previous = system.previous_name().map(str::as_bytes);
         let presented = header::find(cookie_fields, name.as_bytes(), previous);
         let state = State { loopback, ..State::default() };
-        let shared =
-            Shared { sessions: sessions.clone(), presented, state: Mutex::new(state), committed: Mutex::default() };
+        let shared = Shared { sessions: sessions.clone(), presented, state: Mutex::new(state) };
         Self { shared: Arc::new(shared) }
     }
 
@@ -111,7 +109,8 @@ impl Future for Finish {
 impl Shared {
     /// Runs `work` under the lock. Never a user's closure.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&mut State, &System) -> T) -> T {
-        work(&mut unpoisoned(&self.state), &self.sessions.system)
+        // A panic of another thread leaves the state whole: every change is a single assignment.
+        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner), &self.sessions.system)
     }
 
     /// Commits early. The headers wait for [`Shared::finish`].
@@ -122,7 +121,7 @@ impl Shared {
             }
             let (outcome, headers) = outcome::decide(system, state)?;
             state.closed = true;
-            *unpoisoned(&self.committed) = Some(headers);
+            state.committed = Some(Box::new(headers));
             Ok(outcome)
         })
     }
@@ -133,10 +132,9 @@ impl Shared {
                 state.closed = true;
                 return Ok(SessionHeaders::default());
             }
-            let early = unpoisoned(&self.committed).take();
-            let headers = match early {
+            let headers = match state.committed.take() {
                 // Written after its early commit: that must not pass in silence.
-                Some(headers) => state.poison.take().map_or(Ok(headers), Err),
+                Some(headers) => state.poison.take().map_or(Ok(*headers), Err),
                 None if state.closed => Ok(SessionHeaders { accessed: true, ..SessionHeaders::default() }),
                 None => outcome::decide(system, state).map(|(_, headers)| headers),
             };
@@ -144,9 +142,4 @@ impl Shared {
             headers
         })
     }
-}
-
-/// A panic of another thread leaves the state whole: every change is a single assignment.
-fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,10 @@ use rand::{TryRng, rngs::SysRng};
 
 use crate::{
     changes::Changes,
-    cookie::header::{Candidates, Presented},
+    cookie::{
+        SessionHeaders,
+        header::{Candidates, Presented},
+    },
     envelope::{self, Opened},
     error::{CommitError, FieldError},
     events::{self, Reason},
@@ -39,6 +42,8 @@ pub(crate) struct State {
     pub(crate) discarded: bool,
     pub(crate) poison: Option<CommitError>,
     pub(crate) closed: bool,
+    /// What an early commit left for the response.
+    pub(crate) committed: Option<Box<SessionHeaders>>,
 }
 
 /// The identity of the presented session, kept when the handler replaces it.

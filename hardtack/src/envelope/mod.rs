@@ -115,12 +115,14 @@ pub(crate) fn open(keys: &Keyring, binding: &Binding, value: &[u8], now: u64) ->
     let mut nonce = [0; NONCE];
     key.0.copy_from_slice(&prefix[1..1 + KEY_ID]);
     nonce.copy_from_slice(&prefix[1 + KEY_ID..]);
-    let (secret, key_state) = keys.find(key, now)?;
-    let opened = binding.with_aad(key, |aad| secret.cipher().open(&nonce, aad, body));
-    opened.map_err(|_| Reason::Forged)?;
-    if key_state == KeyState::Retired {
-        secret.count_opened_retired(now);
-    }
+    let key_state = keys.with_key(key, now, |secret, state| {
+        let opened = binding.with_aad(key, |aad| secret.cipher().open(&nonce, aad, body));
+        opened.map_err(|_| Reason::Forged)?;
+        if state == KeyState::Retired {
+            secret.count_opened_retired(now);
+        }
+        Ok(state)
+    })?;
     let end = PREFIX + sealed;
     let (header, length) = header::read(&envelope[PREFIX..end]).ok_or(Reason::Invalid)?;
     let fields = Fields::parse(envelope, PREFIX + length..end).ok_or(Reason::Invalid)?;

@@ -14,6 +14,7 @@ use std::{
     io::{ErrorKind, Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -36,8 +37,12 @@ pub struct KeyFile {
     path: PathBuf,
     ring: Ring,
     /// Two programs that change the file at once would lose a key.
-    _lock: File,
+    lock: File,
 }
+
+/// How often, and how long apart, an editor asks for a file that another one holds: 5 seconds in all.
+const TRIES: usize = 50;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 impl KeyFile {
     /// How far ahead a key is scheduled by default: five minutes, in which every server has read the
@@ -47,17 +52,25 @@ impl KeyFile {
     /// differ. Sooner, a server could seal with a key that another has not read.
     pub const MIN_LEAD: Duration = Duration::from_secs(Keyring::RELOAD_INTERVAL.as_secs() + 120);
 
-    /// Opens a file that exists, and keeps other `KeyFile`s of it waiting.
+    /// Opens a file that exists, and keeps other `KeyFile`s of it waiting, for five seconds at most.
     ///
     /// # Errors
     ///
-    /// [`BuildError::KeyFile`].
+    /// [`BuildError::KeyFile`], also when another one has held it for so long.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, BuildError> {
         let path = path.as_ref();
         let io = |error: std::io::Error| failed(path, error);
         let lock = secret_options().append(true).create(true).open(path.with_extension("lock")).map_err(io)?;
-        lock.lock().map_err(io)?;
-        Ok(Self { ring: load(path, None)?, path: path.to_owned(), _lock: lock })
+        let free = (0..TRIES).any(|at| {
+            if at > 0 {
+                thread::sleep(BETWEEN_TRIES);
+            }
+            lock.try_lock().is_ok()
+        });
+        if !free {
+            return Err(failed(path, "another program is changing it; try again when that has ended"));
+        }
+        Ok(Self { ring: load(path, None)?, path: path.to_owned(), lock })
     }
 
     /// Adds a key that opens at once and seals when `lead` has passed.
@@ -186,6 +199,14 @@ impl KeyFile {
         let io = |error: std::io::Error| failed(&self.path, error);
         let draft = write_draft(&self.path, &self.ring)?;
         fs::rename(&draft, &self.path).and_then(|()| sync_folder(&self.path)).map_err(io)
+    }
+}
+
+impl Drop for KeyFile {
+    fn drop(&mut self) {
+        // Closing the file would do, were there no child process that holds a copy of it until it has
+        // replaced itself. If this fails, closing still does it.
+        let _ = self.lock.unlock();
     }
 }
 

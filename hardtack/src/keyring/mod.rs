@@ -178,17 +178,28 @@ impl Keyring {
         self.ring().sealing(now).clone()
     }
 
-    /// The key of this id with its state. An unknown id has the file read again, at most every ten
-    /// seconds whatever cookies come.
-    pub(crate) fn find(&self, id: KeyId, now: u64) -> Result<(Arc<Key>, KeyState), Reason> {
-        let find = || {
-            let ring = self.shared.ring.read().unwrap_or_else(PoisonError::into_inner);
-            ring.find(id, now).map(|(key, state)| (key.clone(), state))
-        };
-        match find() {
-            Err(Reason::UnknownKey) if self.shared.reload_for_unknown_id() => find(),
-            found => found,
+    /// Runs `work` with the key of this id and its state. An unknown id has the file read again, at most
+    /// every ten seconds whatever cookies come.
+    pub(crate) fn with_key<T>(
+        &self,
+        id: KeyId,
+        now: u64,
+        work: impl FnOnce(&Key, KeyState) -> Result<T, Reason>,
+    ) -> Result<T, Reason> {
+        let ring = || self.shared.ring.read().unwrap_or_else(PoisonError::into_inner);
+        let known = ring();
+        match known.find(id, now) {
+            Ok((key, state)) => return work(key, state),
+            Err(Reason::UnknownKey) => {}
+            Err(reason) => return Err(reason),
         }
+        drop(known);
+        if !self.shared.reload_for_unknown_id() {
+            return Err(Reason::UnknownKey);
+        }
+        let reloaded = ring();
+        let (key, state) = reloaded.find(id, now)?;
+        work(key, state)
     }
 
     fn from_ring(ring: Ring) -> Self {
