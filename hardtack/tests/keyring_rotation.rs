@@ -504,3 +504,18 @@ fn the_file_is_replaced_whole() {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 }
+
+/// G04: a key file that is reached through a symbolic link stays behind it, and nothing is left beside it.
+#[cfg(unix)]
+#[test]
+fn an_edit_through_a_link_changes_the_file_behind_it() {
+    let old = Known::new();
+    let folder = Folder::new(&format!("active {}\n", old.text));
+    let link = folder.folder.path().join("link");
+    std::os::unix::fs::symlink(&folder.path, &link).unwrap();
+    KeyFile::open(&link).unwrap().add(Key::generate().unwrap(), LEAD, START).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(folder.text().lines().filter(|line| line.starts_with("pending")).count(), 1);
+    let left: Vec<_> = fs::read_dir(folder.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
+}

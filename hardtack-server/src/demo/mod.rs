@@ -10,6 +10,7 @@ mod tls;
 mod views;
 
 use std::{
+    io::IsTerminal,
     net::TcpListener,
     path::{Path, PathBuf},
     sync::Arc,
@@ -44,7 +45,8 @@ struct Site {
 
 pub(crate) fn run(args: Demo) -> Result<(), Failure> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("hardtack=info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal());
+    log.with_writer(std::io::stderr).init();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(args))
 }
 
@@ -54,13 +56,13 @@ async fn serve(args: Demo) -> Result<(), Failure> {
     let (keys, key_file) = keys(data)?;
     let Placement::Stateless = args.placement;
     let revocations = Revocations::in_file(data.join("revocations"))?;
-    signals::reload_on_hangup(keys.clone())?;
     let clock = |ahead: Duration| {
         let clock = Clock::system();
         clock.advance(Duration::from_secs(args.clock_ahead) + ahead);
         clock
     };
     let (now, later) = (clock(Duration::ZERO), clock(lab::AHEAD));
+    signals::reload_on_hangup(keys.clone(), now.clone())?;
     let sessions = |clock: &Clock| {
         Sessions::stateless(keys.clone())
             .remember_me(REMEMBERED)

@@ -12,7 +12,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// SIGHUP has the keys read again, and tells how often the retired ones are still used.
 #[cfg(unix)]
-pub(super) fn reload_on_hangup(keys: Keyring) -> Result<(), Failure> {
+pub(super) fn reload_on_hangup(keys: Keyring, clock: Clock) -> Result<(), Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hangups = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
@@ -21,7 +21,7 @@ pub(super) fn reload_on_hangup(keys: Keyring) -> Result<(), Failure> {
                 Ok(()) => eprintln!("hardtack: keys read again"),
                 Err(error) => eprintln!("hardtack: keys not read again: {error}"),
             }
-            for (key, state) in keys.keys(Clock::system().now_ms()) {
+            for (key, state) in keys.keys(clock.now_ms()) {
                 let (opened, _) = key.opened_retired();
                 eprintln!("hardtack: key {} {}, opened {opened} sessions since it retired", key.id(), state.as_str());
             }
@@ -31,7 +31,7 @@ pub(super) fn reload_on_hangup(keys: Keyring) -> Result<(), Failure> {
 }
 
 #[cfg(not(unix))]
-pub(super) fn reload_on_hangup(_: Keyring) -> Result<(), Failure> {
+pub(super) fn reload_on_hangup(_: Keyring, _: Clock) -> Result<(), Failure> {
     Ok(())
 }
 

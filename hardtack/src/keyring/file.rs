@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Key, KeyId, Keyring,
-    ring::{Entry, KeyState, Ring},
+    ring::{Entry, Ring},
 };
 use crate::{clock::millis, error::BuildError};
 
@@ -30,7 +30,8 @@ const HEADING: &str = "# Keys of hardtack. Whoever reads this file can sign in a
 
 /// A file of keys, to change it: what `hardtack keys` does. Every change settles what time has done
 /// (a pending key whose time has come is active, the one before it retired) and is written whole, to a
-/// draft that is renamed into place, so that a server that reloads meanwhile never reads half of it.
+/// draft that is renamed into place, so that a server that reloads meanwhile never reads half of it. Drop one
+/// before opening the next: it keeps the file to itself.
 ///
 /// Times are milliseconds since 1970.
 pub struct KeyFile {
@@ -58,7 +59,8 @@ impl KeyFile {
     ///
     /// [`BuildError::KeyFile`], also when another one has held it for so long.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, BuildError> {
-        let path = path.as_ref();
+        // What is renamed into place must replace the file, not a link to it.
+        let path = &fs::canonicalize(path.as_ref()).map_err(|error| failed(path.as_ref(), error))?;
         let io = |error: std::io::Error| failed(path, error);
         let lock = secret_options().append(true).create(true).open(path.with_extension("lock")).map_err(io)?;
         let free = (0..TRIES).any(|at| {
@@ -185,7 +187,7 @@ impl KeyFile {
 
     fn not_there(&self, id: KeyId) -> BuildError {
         let why = if self.ring.active.id() == id {
-            format!("the key {id} is active; activate another one first, which retires it")
+            format!("the key {id} is active; it seals already, and retires when another one is activated")
         } else if self.ring.revoked.contains(&id) {
             format!("the key {id} is revoked")
         } else {
@@ -197,8 +199,9 @@ impl KeyFile {
     fn save(&mut self, now: u64) -> Result<(), BuildError> {
         self.ring.settle(now);
         let io = |error: std::io::Error| failed(&self.path, error);
-        let draft = write_draft(&self.path, &self.ring)?;
-        fs::rename(&draft, &self.path).and_then(|()| sync_folder(&self.path)).map_err(io)
+        let draft = Draft::write(&self.path, &self.ring)?;
+        draft.keep_owner(&self.path).and_then(|()| fs::rename(&draft.path, &self.path)).map_err(io)?;
+        sync_folder(&self.path).map_err(io)
     }
 }
 
@@ -239,10 +242,8 @@ fn parse(text: &str) -> Result<Ring, String> {
 pub(super) fn create(path: &Path) -> Result<(), BuildError> {
     let io = |error: std::io::Error| failed(path, error);
     fs::create_dir_all(folder(path)).map_err(io)?;
-    let draft = write_draft(path, &Ring::new([Entry::Active(Key::generate()?)])?)?;
-    let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft).map_err(io)?;
-    match linked {
+    let draft = Draft::write(path, &Ring::new([Entry::Active(Key::generate()?)])?)?;
+    match fs::hard_link(&draft.path, path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(io(error)),
         _ => sync_folder(path).map_err(io),
     }
@@ -254,25 +255,64 @@ pub(super) fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-/// Writes a ring beside `path`, for its owner alone, and syncs it.
-fn write_draft(path: &Path, ring: &Ring) -> Result<PathBuf, BuildError> {
-    let io = |error: std::io::Error| failed(path, error);
+/// A ring written beside the file whose place it will take. What is still there when it is dropped – all of
+/// it, after a failure – is removed, because it holds secrets.
+struct Draft {
+    path: PathBuf,
+    file: File,
+}
+
+impl Draft {
+    /// Writes a ring for its owner alone, and syncs it.
+    fn write(target: &Path, ring: &Ring) -> Result<Self, BuildError> {
+        let io = |error: std::io::Error| failed(target, error);
+        let text = to_text(ring);
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let path = folder(target).join(format!(".{name}.{:016x}", rand::random::<u64>()));
+        let file = secret_options().write(true).create_new(true).open(&path).map_err(io)?;
+        let mut draft = Self { path, file };
+        draft.file.write_all(text.as_bytes()).and_then(|()| draft.file.sync_all()).map_err(io)?;
+        Ok(draft)
+    }
+
+    /// Gives the draft to whom the file belongs: an administrator's edit must not shut the server out.
+    #[cfg(unix)]
+    fn keep_owner(&self, target: &Path) -> std::io::Result<()> {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        let (old, new) = (fs::metadata(target)?, self.file.metadata()?);
+        if (old.uid(), old.gid()) == (new.uid(), new.gid()) {
+            return Ok(());
+        }
+        fchown(&self.file, Some(old.uid()), Some(old.gid()))
+    }
+
+    #[cfg(not(unix))]
+    fn keep_owner(&self, _target: &Path) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // After a rename there is nothing under this name.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The text of a key file.
+fn to_text(ring: &Ring) -> Zeroizing<String> {
     let mut text = Zeroizing::new(format!("{HEADING}\nactive {}\n", *ring.active.to_secret_text()));
     // Writing to a string cannot fail.
     for (from, key) in &ring.pending {
         let _ = writeln!(text, "pending {from} {}", *key.to_secret_text());
     }
     for key in &ring.retired {
-        let _ = writeln!(text, "{} {}", KeyState::Retired.as_str(), *key.to_secret_text());
+        let _ = writeln!(text, "retired {}", *key.to_secret_text());
     }
     for id in &ring.revoked {
-        let _ = writeln!(text, "{} {id}", KeyState::Revoked.as_str());
+        let _ = writeln!(text, "revoked {id}");
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = folder(path).join(format!(".{name}.{}.{}", ring.active.id(), std::process::id()));
-    let mut file = secret_options().write(true).create_new(true).open(&draft).map_err(io)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
-    Ok(draft)
+    text
 }
 
 fn secret_options() -> OpenOptions {

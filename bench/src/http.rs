@@ -1,0 +1,145 @@
+//! The routers over HTTP: a server on one core, a load generator beside it on another, loopback only.
+//!
+//! A server process is this binary with `serve ROW`. Its CPU time before and after the load, over the requests
+//! answered, is the number that counts: the generator may be the bottleneck, the CPU time does not care.
+
+use std::error::Error;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+use std::{fs, io, thread};
+
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+
+use crate::contestants;
+use crate::measure::Measured;
+
+const SERVER_CORE: &str = "1";
+const LOAD_CORE: &str = "0";
+const WARM_UP: &str = "-d1s";
+const LOAD: &str = "-d5s";
+/// `/proc` counts CPU time in hundredths of a second, whatever the kernel's own timer does.
+const MICROSECONDS_PER_TICK: f64 = 10_000.0;
+
+/// Serves one contestant until standard input closes. Prints the port and a cookie the router accepts.
+pub fn serve(row: &str) -> Result<(), Box<dyn Error>> {
+    let service = contestants::services().into_iter().find(|service| service.row == row).ok_or("no such row")?;
+    let (router, cookie) = (service.build)();
+    thread::spawn(|| {
+        let _ = io::stdin().read(&mut [0]);
+        std::process::exit(0);
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("{}\t{cookie}", listener.local_addr()?.port());
+        let listener = listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        axum::serve(listener, router).await?;
+        Ok(())
+    })
+}
+
+/// Loads every contestant in turn, `rounds` times over.
+pub fn run(rounds: usize) -> Result<Vec<Measured>, Box<dyn Error>> {
+    let services = contestants::services();
+    let mut measured = Vec::new();
+    for service in &services {
+        for column in ["µs per request", "requests/s"] {
+            // Requests per second depend on the generator, so only CPU times are compared.
+            let reference = if column == "requests/s" { "" } else { service.over };
+            measured.push(Measured { table: "http", row: service.row, column, reference, samples: Vec::new() });
+        }
+    }
+    for _ in 0..rounds {
+        for (service, columns) in services.iter().zip(measured.chunks_exact_mut(2)) {
+            let (cpu, rate) = load(service.row).map_err(|error| format!("{}: {error}", service.row))?;
+            columns[0].samples.push(cpu);
+            columns[1].samples.push(rate);
+        }
+    }
+    Ok(measured)
+}
+
+/// CPU microseconds per request and requests per second of a fresh server.
+fn load(row: &str) -> Result<(f64, f64), Box<dyn Error>> {
+    let server = Server::start(row)?;
+    server.wrk(WARM_UP)?;
+    let before = server.cpu_ticks()?;
+    let (requests, seconds) = server.wrk(LOAD)?;
+    let ticks = server.cpu_ticks()? - before;
+    Ok((ticks * MICROSECONDS_PER_TICK / requests, requests / seconds))
+}
+
+struct Server {
+    process: Child,
+    port: String,
+    cookie: String,
+}
+
+impl Server {
+    fn start(row: &str) -> Result<Self, Box<dyn Error>> {
+        let mut process = Command::new("taskset")
+            .args(["-c", SERVER_CORE])
+            .arg(std::env::current_exe()?)
+            .args(["serve", row])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+        let (port, cookie) = line.trim_end().split_once('\t').ok_or("the server did not start")?;
+        Ok(Self { process, port: port.to_owned(), cookie: cookie.to_owned() })
+    }
+
+    /// Runs the generator and answers requests and seconds.
+    fn wrk(&self, duration: &str) -> Result<(f64, f64), Box<dyn Error>> {
+        let output = Command::new("taskset")
+            .args(["-c", LOAD_CORE, "wrk", "-t1", "-c64", duration, "-H"])
+            .arg(format!("Cookie: {}", self.cookie))
+            .arg(format!("http://127.0.0.1:{}/", self.port))
+            .output()?;
+        parse(&String::from_utf8_lossy(&output.stdout))
+    }
+
+    /// User and system time: fields 14 and 15 of `stat`, counted after the name in brackets.
+    fn cpu_ticks(&self) -> Result<f64, Box<dyn Error>> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        let (_, fields) = stat.rsplit_once(')').ok_or("no stat")?;
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
+        Ok(ticks.sum::<Result<f64, _>>()?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// `123456 requests in 5.00s, 17.07MB read`, and nothing that went wrong.
+fn parse(output: &str) -> Result<(f64, f64), Box<dyn Error>> {
+    if output.contains("Non-2xx") || output.contains("Socket errors") {
+        return Err(output.into());
+    }
+    let line =
+        output.lines().find(|line| line.contains(" requests in ")).ok_or_else(|| format!("no result: {output}"))?;
+    let (requests, rest) = line.split_once(" requests in ").ok_or("no result")?;
+    let seconds = rest.split_once("s,").ok_or("no duration")?.0;
+    Ok((requests.trim().parse()?, seconds.parse()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn a_load_with_errors_is_not_a_result() {
+        let good = "  670402 requests in 5.01s, 93.34MB read\nRequests/sec: 133813.77\n";
+        assert_eq!(parse(good).unwrap(), (670402.0, 5.01));
+        assert!(parse(&format!("{good}  Non-2xx or 3xx responses: 3\n")).is_err());
+        assert!(parse("unable to connect\n").is_err());
+    }
+}

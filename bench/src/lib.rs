@@ -1,0 +1,24 @@
+//! Peers, the floor and hardtack side by side.
+//!
+//! A run has three sections. `micro` opens and seals cookies, `inproc` calls an axum router without a socket, `http`
+//! puts a load generator beside a server and reads the server's CPU time. [`contestants::ALL`] lists who takes part;
+//! [`measure`] interleaves them in one run, so that a noisy minute hits everybody; [`report`] writes
+//! `docs/performance.md` and `docs/performance.svg`.
+
+pub mod alloc;
+pub mod b64;
+pub mod bare;
+pub mod contestants;
+pub mod cookies;
+pub mod floor;
+pub mod http;
+pub mod inproc;
+pub mod measure;
+pub mod ours;
+pub mod payload;
+pub mod peers;
+pub mod report;
+pub mod results;
+pub mod svg;
+pub mod tables;
+pub mod xaes;

@@ -1,0 +1,57 @@
+//! The command: `hardtack-bench micro|inproc|http|all|report [--rounds N] [--docs DIRECTORY]`.
+//!
+//! Run it through `bench/run`, which pins it and stands in the right directory. `report` only renders the results of
+//! earlier runs again. HTTP makes one round for every eight of the others.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use hardtack_bench::{contestants, http, measure, report, results};
+
+const USAGE: &str = "usage: bench/run micro|inproc|http|all|report [--rounds N] [--docs DIRECTORY]";
+const RESULTS: &str = "results";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_else(|| "all".to_owned());
+    if command == "serve" {
+        return http::serve(&arguments.next().ok_or("serve needs a row")?);
+    }
+    let mut rounds = 25;
+    let mut docs = PathBuf::from("../docs");
+    while let Some(option) = arguments.next() {
+        let value = arguments.next().ok_or(USAGE)?;
+        match option.as_str() {
+            "--rounds" => rounds = value.parse::<usize>()?.max(1),
+            "--docs" => docs = value.into(),
+            _ => return Err(USAGE.into()),
+        }
+    }
+    let sections: &[&str] = match command.as_str() {
+        "micro" => &["micro"],
+        "inproc" => &["inproc"],
+        "http" => &["http"],
+        "all" => &["micro", "inproc", "http"],
+        "report" => &[],
+        _ => return Err(USAGE.into()),
+    };
+    for section in sections {
+        run(section, rounds)?;
+    }
+    Ok(report::write(Path::new(RESULTS), &docs)?)
+}
+
+fn run(section: &str, rounds: usize) -> Result<(), Box<dyn Error>> {
+    let (measured, allocations) = match section {
+        "http" => (http::run((rounds / 8).max(1))?, results::Allocations::new()),
+        _ => (measure::run(contestants::benches(section), rounds), results::count_allocations(section)?),
+    };
+    let cells = results::cells(&measured, &allocations);
+    for cell in &cells {
+        println!(
+            "{:13} {:43} {:14} {:>10.2}  [{:.2} … {:.2}]",
+            cell.table, cell.row, cell.column, cell.median, cell.min, cell.max
+        );
+    }
+    Ok(results::save(Path::new(RESULTS), section, &cells)?)
+}

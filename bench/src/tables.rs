@@ -1,0 +1,114 @@
+//! The tables of a report.
+
+/// How a cell is compared with its reference row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Compare {
+    /// How many times the reference.
+    Ratio,
+    /// What it costs more than the reference.
+    Difference,
+}
+
+/// One table.
+pub struct Table {
+    /// Its name in [`crate::measure::Bench::table`] and in the files under `results/`.
+    pub id: &'static str,
+    /// The run that fills it, and the name of its marker in the page.
+    pub section: &'static str,
+    /// Its heading.
+    pub title: &'static str,
+    /// What the numbers are.
+    pub note: &'static str,
+    /// Its columns, in order.
+    pub columns: &'static [&'static str],
+    /// How cells are compared.
+    pub compare: Compare,
+    /// The column whose allocations are shown.
+    pub allocations_at: Option<&'static str>,
+    /// The column that becomes a panel of the picture.
+    pub drawn: Option<&'static str>,
+}
+
+/// The sections in the order of the page, each with its heading.
+pub const SECTIONS: [(&str, &str); 3] =
+    [("micro", "Open and seal"), ("inproc", "Router calls in process"), ("http", "Over HTTP")];
+
+const SIZES: &[&str] = &["56 B", "183 B", "1,983 B"];
+
+/// Every table.
+pub const ALL: [Table; 7] = [
+    Table {
+        id: "open1",
+        section: "micro",
+        title: "Open, 1 cookie",
+        note: "Nanoseconds from a `Cookie` header to an owned struct, by the struct's size as JSON; × = times the floor.",
+        columns: SIZES,
+        compare: Compare::Ratio,
+        allocations_at: Some("183 B"),
+        drawn: Some("183 B"),
+    },
+    Table {
+        id: "open12",
+        section: "micro",
+        title: "Open, 12 cookies",
+        note: "The same with eleven other cookies in front.",
+        columns: SIZES,
+        compare: Compare::Ratio,
+        allocations_at: Some("183 B"),
+        drawn: Some("183 B"),
+    },
+    Table {
+        id: "seal",
+        section: "micro",
+        title: "Seal",
+        note: "Nanoseconds from a struct to a `Set-Cookie` header.",
+        columns: SIZES,
+        compare: Compare::Ratio,
+        allocations_at: Some("183 B"),
+        drawn: Some("183 B"),
+    },
+    Table {
+        id: "base64-encode",
+        section: "micro",
+        title: "base64url, encode",
+        note: "Nanoseconds per call into a reused buffer: the candidates for the envelope.",
+        columns: &["173 B", "300 B", "2,100 B"],
+        compare: Compare::Ratio,
+        allocations_at: None,
+        drawn: None,
+    },
+    Table {
+        id: "base64-decode",
+        section: "micro",
+        title: "base64url, decode",
+        note: "The way back, by the length of the decoded bytes.",
+        columns: &["173 B", "300 B", "2,100 B"],
+        compare: Compare::Ratio,
+        allocations_at: None,
+        drawn: None,
+    },
+    Table {
+        id: "router",
+        section: "inproc",
+        title: "One axum route",
+        note: "Nanoseconds per request: built, routed, answered, dropped. In brackets what it costs over the no-op layer. \
+               The session holds 183 bytes of JSON; *write* reads it, changes it and stores it. \
+               axum-extra is an extractor and has no layer.",
+        columns: &["no cookie", "1 cookie", "12 cookies"],
+        compare: Compare::Difference,
+        allocations_at: Some("1 cookie"),
+        drawn: Some("1 cookie"),
+    },
+    Table {
+        id: "http",
+        section: "http",
+        title: "CPU time of the server",
+        note: "One server thread on one core, 64 kept-alive connections from a generator on another. In brackets what it \
+               costs over the no-op layer with a cookie of the same kind. The generator is often the slower of the two, \
+               so requests per second flatter the slow; the CPU time does not.",
+        columns: &["µs per request", "requests/s"],
+        compare: Compare::Difference,
+        allocations_at: None,
+        drawn: Some("µs per request"),
+    },
+];
