@@ -1,4 +1,5 @@
-#![doc = include_str!("lib.md")]
+#![cfg_attr(feature = "axum", doc = include_str!("lib.md"))]
+#![cfg_attr(not(feature = "axum"), doc = "Web sessions in `HttpOnly` cookies. The tour is that of the feature `axum`.")]
 
 mod adapters;
 mod changes;
@@ -39,3 +40,8 @@ pub use sessions::{Sessions, SessionsBuilder};
 
 #[cfg(feature = "axum")]
 pub use adapters::axum::{SessionFuture, SessionLayer, SessionService};
+
+/// The README's example compiles.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

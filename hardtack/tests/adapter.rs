@@ -1,5 +1,6 @@
 //! The tower layer and the axum extractors: one session per request, one commit, and a response that never
 //! says what did not happen.
+#![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod common;

@@ -1,4 +1,5 @@
 //! What caches are told, and what no data of a user can say to them: J01, J02, J04.
+#![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod common;

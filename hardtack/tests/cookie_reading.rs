@@ -1,4 +1,5 @@
 //! What the `Cookie` header of a request becomes: section B of the requirements.
+#![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod common;

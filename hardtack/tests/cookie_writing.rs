@@ -1,4 +1,5 @@
 //! What `Set-Cookie` says: section A of the requirements.
+#![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod common;

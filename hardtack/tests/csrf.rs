@@ -1,5 +1,6 @@
 //! H09–H11, C06: the token against cross-site request forgery, over HTTP: whose it is, where it may come from, and
 //! that it cannot be guessed, planted or kept.
+#![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;

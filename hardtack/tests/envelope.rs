@@ -1,5 +1,6 @@
 //! F: what an attacker can do with the bytes of a cookie. Forgeries are made by a second implementation of the
 //! published format (`independent`), which knows the key and can break one rule at a time.
+#![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;

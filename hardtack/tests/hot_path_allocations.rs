@@ -1,5 +1,6 @@
 //! What sessions add to a request, in allocations: a guard that does not look at the clock. A binary of its
 //! own, because it counts every allocation.
+#![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::task::{Context, Poll, Waker};

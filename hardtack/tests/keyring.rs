@@ -1,4 +1,5 @@
 //! G, F09, F10: where keys come from, which one seals, and that nothing weak or public becomes one.
+#![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;

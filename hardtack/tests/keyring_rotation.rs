@@ -1,5 +1,6 @@
 //! G: keys change while the program runs: by the clock, by a reload, and by `KeyFile`, and no session is lost on
 //! the way.
+#![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;

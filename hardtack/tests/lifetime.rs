@@ -1,4 +1,5 @@
 //! D: clocks. Deadlines are sealed and enforced by the server, whatever browsers, attackers and time servers do.
+#![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;

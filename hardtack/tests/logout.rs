@@ -1,5 +1,6 @@
 //! E, C: what has ended stays ended, for the same bytes, for requests under way, across restarts and floods; and
 //! signing in never hands a session to whoever planted it.
+#![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;

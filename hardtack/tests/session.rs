@@ -1,4 +1,5 @@
 //! The handle of a request: what is written is there on the next request, byte for byte, and nothing else is.
+#![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod common;
