@@ -118,19 +118,19 @@ async fn the_wrong_password_shows_an_alert_and_is_401(visit: Visit) {
     let field = visit.browser.find("#password").await;
     assert_eq!(field.prop("value").await.unwrap().as_deref(), Some(""), "the password is not sent back");
     assert_eq!(field.attr("aria-describedby").await.unwrap().as_deref(), Some("error hint"));
-    assert_eq!(visit.navigation().await, ["Home"]);
+    assert_eq!(visit.navigation().await, ["Home", "Break it"]);
     assert!(!visit.is_signed_in().await);
 }
 
 async fn the_right_password_leads_to_the_protected_page(visit: Visit) {
     visit.browser.follow(COUNT).await;
     let before = visit.session().await;
-    assert_eq!(visit.navigation().await, ["Home"]);
+    assert_eq!(visit.navigation().await, ["Home", "Break it"]);
 
     visit.log_in(PASSWORD).await;
     assert_eq!((&*visit.browser.place().await, visit.browser.navigation().await), ("/protected", (200, 1)));
     assert_eq!(visit.browser.text("h1").await, "Welcome aboard, keeper");
-    assert_eq!(visit.navigation().await, ["Home", "Protected"]);
+    assert_eq!(visit.navigation().await, ["Home", "Protected", "Break it"]);
     assert_ne!(visit.session().await["value"], before["value"], "C04");
 
     visit.browser.follow("nav a[href='/']").await;
@@ -139,7 +139,10 @@ async fn the_right_password_leads_to_the_protected_page(visit: Visit) {
     assert_eq!(visit.browser.place().await, "/protected");
 
     visit.browser.follow(LOG_OUT).await;
-    assert_eq!((&*visit.browser.place().await, visit.navigation().await), ("/", vec!["Home".to_owned()]));
+    assert_eq!(
+        (&*visit.browser.place().await, visit.navigation().await),
+        ("/", ["Home", "Break it"].map(String::from).to_vec())
+    );
 }
 
 async fn the_protected_page_sends_strangers_to_the_login_and_back(visit: Visit) {
@@ -332,6 +335,10 @@ async fn each_page(visit: &Visit, check: impl AsyncFn(&str)) {
     visit.go("/").await;
     visit.browser.follow(COUNT).await;
     check("home, signed in").await;
+    visit.go("/lab").await;
+    visit.browser.follow("button[value=flip]").await;
+    assert_eq!(visit.browser.text("#reason").await, "forged");
+    check("lab with a finding").await;
 }
 
 async fn no_page_is_wider_than_a_small_phone(visit: Visit) {

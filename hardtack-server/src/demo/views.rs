@@ -19,7 +19,6 @@ struct Page {
     csrf_token: String,
     here: &'static str,
     placement: &'static str,
-    lab: bool,
 }
 
 impl Page {
@@ -35,14 +34,7 @@ impl Page {
 
     /// A page that does not ask for the session, because there may be none to ask.
     fn bare(site: &Site, here: &'static str) -> Self {
-        Self {
-            signed_in: false,
-            owner: String::new(),
-            csrf_token: String::new(),
-            here,
-            placement: site.placement,
-            lab: true,
-        }
+        Self { signed_in: false, owner: String::new(), csrf_token: String::new(), here, placement: site.placement }
     }
 }
 
