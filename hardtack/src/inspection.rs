@@ -3,10 +3,10 @@
 use crate::{
     envelope::Opened,
     events::Reason,
+    json::object_text,
     keyring::{KeyId, KeyState},
     lifetime::Lifetime,
     record::{Handle, Kind, Record},
-    session::object_text,
 };
 
 /// The contents of an envelope that opened. Times are milliseconds since 1970; 0 stands for never.

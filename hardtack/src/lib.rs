@@ -12,6 +12,7 @@ mod events;
 mod field;
 mod fields;
 mod inspection;
+mod json;
 mod keyring;
 mod lifetime;
 pub mod login;

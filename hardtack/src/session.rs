@@ -12,6 +12,7 @@ use crate::{
     events::{self, Reason},
     field::Field,
     fields::Fields,
+    json::{Members, decode, encode, object_text},
     outcome::Outcome,
     record::Handle,
     request::Shared,
@@ -403,55 +404,5 @@ impl Session {
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("handle", &self.handle()).finish_non_exhaustive()
-    }
-}
-
-fn decode<T: DeserializeOwned>(fields: &Fields, field: Field<T>) -> Result<Option<T>, FieldError> {
-    let Some(json) = fields.get(field.name()) else { return Ok(None) };
-    serde_json::from_str(json).map(Some).map_err(|source| FieldError::Decode { field: field.name().into(), source })
-}
-
-fn encode<T: Serialize>(field: &str, value: &T) -> Result<String, FieldError> {
-    serde_json::to_string(value).map_err(|source| FieldError::Encode { field: field.into(), source })
-}
-
-/// All fields as the text of one JSON object.
-pub(crate) fn object_text(fields: &Fields) -> String {
-    let mut text = String::with_capacity(fields.size() + 16);
-    text.push('{');
-    for (name, json) in fields.iter() {
-        if text.len() > 1 {
-            text.push(',');
-        }
-        text.push_str(&serde_json::Value::from(name).to_string());
-        text.push(':');
-        text.push_str(json);
-    }
-    text.push('}');
-    text
-}
-
-/// The members of a JSON object, in order, values as they are written.
-struct Members(Vec<(String, Box<RawValue>)>);
-
-impl<'de> serde::Deserialize<'de> for Members {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Visitor)
     }
 }
