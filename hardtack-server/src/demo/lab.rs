@@ -24,6 +24,8 @@ pub(super) const AHEAD: Duration = Duration::from_secs(3601);
 /// How many retired keys the demo keeps before its button revokes the oldest.
 const RETIRED_KEPT: usize = 3;
 
+const FAILED: &str = "That experiment failed on the server's side.";
+
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Experiment {
@@ -60,7 +62,7 @@ pub(super) async fn experiment(
 ) -> Response {
     match conduct(&site, &form).await {
         Ok(finding) => views::lab(&site, &session, &headers, Some(finding)),
-        Err(error) => failed(&site, &error),
+        Err(error) => views::failure(&site, &error, FAILED),
     }
 }
 
@@ -111,7 +113,7 @@ async fn conduct(site: &Site, form: &LabForm) -> Result<Finding, Failure> {
         None if session.is_live() => ("accepted", accepted(site, &session, value)),
         None => ("not seen", "no cookie of our name came".to_owned()),
     };
-    Ok(Finding { what: what.into(), verdict, reason, lesson })
+    Ok(Finding { what, verdict, reason, lesson })
 }
 
 /// Whose session it is, and what the key may do that sealed it.
@@ -149,7 +151,7 @@ pub(super) async fn rotate(State(site): State<Arc<Site>>, session: Session) -> R
     }
     match turn(&site) {
         Ok(()) => Redirect::to("/lab").into_response(),
-        Err(error) => failed(&site, &error),
+        Err(error) => views::failure(&site, &error, FAILED),
     }
 }
 
@@ -164,9 +166,4 @@ fn turn(site: &Site) -> Result<(), Failure> {
         file.revoke(key.id(), now)?;
     }
     Ok(site.keys.reload()?)
-}
-
-fn failed(site: &Site, error: &Failure) -> Response {
-    eprintln!("hardtack: {error}");
-    views::problem(site, StatusCode::SERVICE_UNAVAILABLE, "That experiment failed on the server's side.")
 }

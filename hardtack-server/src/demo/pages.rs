@@ -63,15 +63,8 @@ pub(super) async fn log_in(State(site): State<Arc<Site>>, session: Session, Form
             let message = "That is not the password.".into();
             (StatusCode::UNAUTHORIZED, views::login(&site, &session, &next, Some(message))).into_response()
         }
-        Err(error) => {
-            tracing_failure(&error);
-            views::problem(&site, StatusCode::SERVICE_UNAVAILABLE, "The password could not be checked. Try again.")
-        }
+        Err(error) => views::failure(&site, &error, "The password could not be checked. Try again."),
     }
-}
-
-fn tracing_failure(error: &crate::Failure) {
-    eprintln!("hardtack: {error}");
 }
 
 pub(super) async fn log_out(session: Session) -> Redirect {

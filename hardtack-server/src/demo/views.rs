@@ -8,6 +8,7 @@ use axum::{
 use hardtack::{Inspection, Session};
 
 use super::{Site, pages::COUNT};
+use crate::Failure;
 
 pub(super) const COOKIE: &str = "__Host-session";
 /// What browsers keep of a cookie's name and value together.
@@ -121,7 +122,7 @@ struct LabPage {
 /// What an experiment found.
 #[derive(Default)]
 pub(super) struct Finding {
-    pub(super) what: String,
+    pub(super) what: &'static str,
     pub(super) verdict: &'static str,
     pub(super) reason: String,
     pub(super) lesson: &'static str,
@@ -261,6 +262,12 @@ pub(super) fn problem(site: &Site, status: StatusCode, message: &str) -> Respons
     let title = status.canonical_reason().unwrap_or("Something went wrong");
     let page = ErrorPage { page: Page::bare(site, ""), status: status.as_u16(), title, message };
     (status, html(&page)).into_response()
+}
+
+/// The server could not do it: the operator is told why, the visitor that.
+pub(super) fn failure(site: &Site, error: &Failure, message: &str) -> Response {
+    eprintln!("hardtack: {error}");
+    problem(site, StatusCode::SERVICE_UNAVAILABLE, message)
 }
 
 fn html(template: &impl Template) -> Response {

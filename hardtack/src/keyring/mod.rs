@@ -15,7 +15,7 @@ mod ring;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak},
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -186,8 +186,7 @@ impl Keyring {
         now: u64,
         work: impl FnOnce(&Key, KeyState) -> Result<T, Reason>,
     ) -> Result<T, Reason> {
-        let ring = || self.shared.ring.read().unwrap_or_else(PoisonError::into_inner);
-        let known = ring();
+        let known = self.shared.read();
         match known.find(id, now) {
             Ok((key, state)) => return work(key, state),
             Err(Reason::UnknownKey) => {}
@@ -197,7 +196,7 @@ impl Keyring {
         if !self.shared.reload_for_unknown_id() {
             return Err(Reason::UnknownKey);
         }
-        let reloaded = ring();
+        let reloaded = self.shared.read();
         let (key, state) = reloaded.find(id, now)?;
         work(key, state)
     }
@@ -208,7 +207,7 @@ impl Keyring {
     }
 
     fn ring(&self) -> Arc<Ring> {
-        self.shared.ring()
+        self.shared.read().clone()
     }
 }
 
@@ -219,8 +218,8 @@ impl std::fmt::Debug for Keyring {
 }
 
 impl Shared {
-    fn ring(&self) -> Arc<Ring> {
-        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn read(&self) -> RwLockReadGuard<'_, Arc<Ring>> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reloaded(&self) -> MutexGuard<'_, Reloaded> {
@@ -231,7 +230,8 @@ impl Shared {
     fn reload(&self, reloaded: &mut Reloaded) -> Result<(), BuildError> {
         let Some(path) = &self.path else { return Ok(()) };
         reloaded.stamp = file::stamp(path);
-        let ring = file::load(path, Some(&self.ring()))?;
+        let before = self.read().clone();
+        let ring = file::load(path, Some(&before))?;
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
         Ok(())
     }
