@@ -23,6 +23,7 @@ mod revocation;
 mod session;
 mod sessions;
 mod state;
+pub mod store;
 
 pub use clock::Clock;
 pub use cookie::{CookiePolicy, SameSite, SessionHeaders};
