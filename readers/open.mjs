@@ -21,7 +21,7 @@ function decrypt({ key, cookie_name, realm, value }) {
 }
 export function open(cookie, plain = decrypt(cookie), at = 104) {
   try {
-    need([1, 2].includes(plain[0]) && plain[1] < 2 && plain.readUInt16BE(at) <= (plain[0] - 1) * 512);
+    need([1, 2, 3].includes(plain[0]) && plain[1] < 2 && plain.readUInt16BE(at) <= (plain[0] === 2 ? 512 : 0));
     const part = (n, length = plain.readUIntBE(at, n)) => plain.subarray((at += n + length) - length, at);
     const owner = part(2), fields = Array.from(Array(plain.readUInt16BE((at += 2) - 2)), () => [part(1), part(4)]);
     need(at <= plain.length && isUtf8(owner) && plain.subarray(2, 34).some((byte) => byte !== 0));

@@ -25,7 +25,7 @@ def open_cookie(key, cookie_name, realm, value, reason="malformed"):
         aad = b"".join(len(part).to_bytes(2, "big") + part for part in bound)
         reason = "forged"; plain = AESGCM(aes.update(m(1) + m(2))).decrypt(raw[17:29], raw[29:], aad)
         reason = "invalid"; kind, flags, length = plain[0], plain[1], number(plain[104:106])
-        need(len(plain) >= 108 and kind in (1, 2) and flags < 2 and length <= (kind - 1) * 512 and any(plain[2:34]))
+        need(len(plain) >= 108 and kind in (1, 2, 3) and flags < 2 and length <= (kind == 2) * 512 and any(plain[2:34]))
         def take(n): part = rest.read(n); need(len(part) == n); return part
         rest = io.BytesIO(plain[104:]); sized = lambda n: take(number(take(n)))
         header = dict(kind=kind, remembered=flags == 1, id=base64url(plain[2:34]), handle=base64url(plain[34:50]),

@@ -3,7 +3,10 @@
 
 use std::{fmt, path::PathBuf};
 
-use crate::keyring::{KEYS_VARIABLE, KeyId};
+use crate::{
+    keyring::{KEYS_VARIABLE, KeyId},
+    record::NoRandom,
+};
 
 /// A configuration that cannot work. It stops start-up; its message says what to write instead.
 ///
@@ -49,6 +52,13 @@ pub enum BuildError {
         /// What is wrong with it.
         why: String,
     },
+    /// A file of sessions cannot be used.
+    StoreFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        why: String,
+    },
     /// A cookie that a browser would refuse or that would protect less than it says.
     Cookie {
         /// What is wrong and what to write instead.
@@ -87,6 +97,7 @@ impl fmt::Display for BuildError {
             Self::ActiveKeys { active } => write!(f, "{active} keys are active; mark exactly one as active"),
             Self::KeyFile { path, why } => write!(f, "the key file {}: {why}", path.display()),
             Self::RevocationFile { path, why } => write!(f, "the revocation file {}: {why}", path.display()),
+            Self::StoreFile { path, why } => write!(f, "the session store {}: {why}", path.display()),
             Self::Cookie { why } => write!(f, "the cookie policy: {why}"),
             Self::Lifetime { why } => write!(f, "the lifetime: {why}"),
             Self::Setting { why } => f.write_str(why),
@@ -177,8 +188,8 @@ impl std::error::Error for FieldError {
     }
 }
 
-/// Why a request's changes could not be committed. The layer answers 503 for [`CommitError::Store`] and
-/// 500 for the others, sets no cookie, and leaves this in the response's extensions.
+/// Why a request's changes could not be committed. The layer answers with its
+/// [`status`](CommitError::status), sets no cookie, and leaves this in the response's extensions.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum CommitError {
@@ -200,15 +211,32 @@ pub enum CommitError {
     Closed,
     /// The operating system gave no random numbers (C02): no session is better than a guessable one.
     Random,
+    /// The session's data is more than the store takes for one session.
+    RecordTooLarge {
+        /// Bytes of the data.
+        size: usize,
+        /// The limit of [`SessionsBuilder::max_record`](crate::SessionsBuilder::max_record).
+        limit: usize,
+    },
+    /// Others wrote the session faster than this request could, or its owner's sessions were ended
+    /// meanwhile. Nothing was written; trying again may help.
+    Conflict,
+    /// The owner's sessions were ended after the verification of the credential began: nobody is signed in.
+    OwnerEnded,
+    /// The owner has as many sessions as
+    /// [`SessionsBuilder::device_limit`](crate::SessionsBuilder::device_limit) allows: nobody is signed in.
+    DeviceLimit,
     /// The store does not answer.
     Store(StoreError),
 }
 
 impl CommitError {
-    /// 503 when trying again may help, 500 when the program is at fault.
+    /// 503 when trying again may help, 409 when the sign-in came too late or once too often, 500 when the
+    /// program is at fault.
     pub fn status(&self) -> http::StatusCode {
         match self {
-            Self::Store(_) => http::StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::Conflict => http::StatusCode::SERVICE_UNAVAILABLE,
+            Self::OwnerEnded | Self::DeviceLimit => http::StatusCode::CONFLICT,
             _ => http::StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -227,12 +255,33 @@ impl fmt::Display for CommitError {
             Self::Owner => f.write_str("an owner has 1 to 512 bytes"),
             Self::Closed => f.write_str("the session was written after its commit"),
             Self::Random => f.write_str("the operating system gave no random numbers"),
+            Self::RecordTooLarge { size, limit } => {
+                write!(
+                    f,
+                    "the session's data would have {size} bytes and {limit} are allowed; keep less in the session"
+                )
+            }
+            Self::Conflict => f.write_str("the session was changed by others at the same time; try again"),
+            Self::OwnerEnded => f.write_str("the owner's sessions were ended during the sign-in; sign in again"),
+            Self::DeviceLimit => f.write_str("the owner has as many sessions as are allowed; end one first"),
             Self::Store(error) => error.fmt(f),
         }
     }
 }
 
 impl std::error::Error for CommitError {}
+
+impl From<NoRandom> for CommitError {
+    fn from(_: NoRandom) -> Self {
+        Self::Random
+    }
+}
+
+impl From<StoreError> for CommitError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
 
 /// A system fault of what keeps sessions or revocations: the disk, the network, the server.
 #[derive(Clone, Debug)]

@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use crate::{error::BuildError, record::Handle};
+use crate::{
+    error::{BuildError, StoreError},
+    record::Handle,
+};
 
 /// Why a cookie did not become a session. To the visitor all of them look the same (F07).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +34,14 @@ pub enum Reason {
     Absolute,
     /// Ended by sign-out, by a new sign-in, by its owner or by an administrator.
     Ended,
+    /// Ended a moment ago, because the same visitor signed in.
+    Superseded,
+    /// Not in the store: ended, or over for long.
+    Absent,
+    /// In the store, but what is there cannot be read or is not this session's.
+    Unreadable,
+    /// A cookie from before a renewal came again long after it: somebody had a copy. The session ended.
+    Reused,
     /// Two cookies of the same name held two different sessions.
     Conflict,
 }
@@ -50,6 +61,10 @@ impl Reason {
             Self::Idle => "idle",
             Self::Absolute => "absolute",
             Self::Ended => "ended",
+            Self::Superseded => "superseded",
+            Self::Absent => "absent",
+            Self::Unreadable => "unreadable",
+            Self::Reused => "reused",
             Self::Conflict => "conflict",
         }
     }
@@ -57,6 +72,11 @@ impl Reason {
     /// Whether the session was good once and its time is over.
     pub fn is_expiry(self) -> bool {
         matches!(self, Self::Idle | Self::Absolute)
+    }
+
+    /// Whether the answer leaves the cookie alone: a newer one may be on its way to the browser.
+    pub(crate) fn keeps_the_cookie(self) -> bool {
+        matches!(self, Self::Ended | Self::Superseded | Self::Absent | Self::Unreadable)
     }
 }
 
@@ -66,10 +86,12 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A presented cookie did not become a session. Two sessions at once are an attack and louder.
+/// A presented cookie did not become a session. What speaks of an attack or of a damaged store is louder.
 pub(crate) fn refused(reason: Reason) {
     match reason {
-        Reason::Conflict => tracing::warn!(target: "hardtack", reason = reason.as_str(), "session refused"),
+        Reason::Conflict | Reason::Reused | Reason::Unreadable => {
+            tracing::warn!(target: "hardtack", reason = reason.as_str(), "session refused")
+        }
         _ => tracing::debug!(target: "hardtack", reason = reason.as_str(), "session refused"),
     }
 }
@@ -107,6 +129,21 @@ pub(crate) fn signed_in(handle: Handle) {
 /// A session ended.
 pub(crate) fn ended(handle: Handle) {
     tracing::info!(target: "hardtack", %handle, "session ended");
+}
+
+/// The last use of a session could not be written down; the request goes on.
+pub(crate) fn not_touched(error: &StoreError) {
+    tracing::warn!(target: "hardtack", %error, "the last use of a session was not recorded");
+}
+
+/// What was over has left the store.
+pub(crate) fn purged(rows: usize) {
+    tracing::debug!(target: "hardtack", rows, "expired sessions purged");
+}
+
+/// Purging failed; it is tried again.
+pub(crate) fn not_purged(error: &StoreError) {
+    tracing::warn!(target: "hardtack", %error, "expired sessions not purged");
 }
 
 /// The revocation table was full and became coarser: more ends than was asked for, never less.

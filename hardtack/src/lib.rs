@@ -2,10 +2,14 @@
 #![cfg_attr(not(feature = "axum"), doc = "Web sessions in `HttpOnly` cookies. The tour is that of the feature `axum`.")]
 
 mod adapters;
+mod at_once;
 mod changes;
 mod clock;
+mod commit;
 mod cookie;
 pub mod csrf;
+mod derive;
+mod devices;
 mod envelope;
 mod error;
 mod events;
@@ -15,8 +19,10 @@ mod inspection;
 mod json;
 mod keyring;
 mod lifetime;
+mod loading;
 pub mod login;
 mod outcome;
+mod purging;
 mod record;
 mod request;
 mod revocation;
@@ -27,6 +33,7 @@ pub mod store;
 
 pub use clock::Clock;
 pub use cookie::{CookiePolicy, SameSite, SessionHeaders};
+pub use devices::Device;
 pub use error::{BuildError, CommitError, FieldError, SessionRejection, StoreError};
 pub use events::Reason;
 pub use field::Field;

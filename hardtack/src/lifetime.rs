@@ -18,7 +18,7 @@ use crate::{
     cookie::set_cookie::MAX_AGE_SECONDS,
     error::BuildError,
     events::Reason,
-    record::Header,
+    record::{Header, Kind},
 };
 
 const HOUR: u64 = 3600;
@@ -160,6 +160,12 @@ impl Lifetime {
 
     /// Judges the clocks of an authentic header.
     pub(crate) fn check(&self, header: &Header, now: u64) -> Result<(), Reason> {
+        self.check_absolute(header, now)?;
+        if now >= self.idle_deadline(header) { Err(Reason::Idle) } else { Ok(()) }
+    }
+
+    /// As [`check`](Self::check), for an envelope that does not know when its session was last used.
+    pub(crate) fn check_absolute(&self, header: &Header, now: u64) -> Result<(), Reason> {
         let latest = now.saturating_add(millis(self.skew));
         if [header.created, header.authenticated, header.last_seen].into_iter().any(|time| time > latest) {
             return Err(Reason::FromTheFuture);
@@ -167,7 +173,7 @@ impl Lifetime {
         if now >= self.absolute_deadline(header) {
             return Err(Reason::Absolute);
         }
-        if now >= self.idle_deadline(header) { Err(Reason::Idle) } else { Ok(()) }
+        Ok(())
     }
 
     /// When the session ends for being idle, judged now.
@@ -203,6 +209,10 @@ impl Lifetime {
     /// The generation that the session should have by now, when it is behind.
     pub(crate) fn next_generation(&self, header: &Header, now: u64) -> Option<u32> {
         let every = millis(self.renewal?);
+        if header.kind == Kind::Stored {
+            let since = now.saturating_sub(header.created.max(header.renewed));
+            return (since >= every).then(|| header.generation.saturating_add(1));
+        }
         let due = u32::try_from(now.saturating_sub(header.created) / every).unwrap_or(u32::MAX);
         (due > header.generation).then_some(due)
     }

@@ -3,12 +3,14 @@
 use http::HeaderValue;
 
 use crate::{
-    changes::Changes,
+    commit::{Plan, Write},
     cookie::SessionHeaders,
     envelope,
-    error::CommitError,
+    error::{CommitError, StoreError},
     events::{self, Reason},
-    record::Record,
+    fields::Fields,
+    record::{Header, Kind, Record},
+    revocation::Ending,
     sessions::{Site, System},
     state::State,
 };
@@ -29,79 +31,227 @@ pub enum Outcome {
     Ended,
 }
 
-/// Decides, remembers what ended, and writes the headers. Endings come last: a commit that fails
-/// ends nothing, and one that ends something has its new cookie ready.
-pub(crate) fn decide(system: &System, state: &mut State) -> Result<(Outcome, SessionHeaders), CommitError> {
-    let mut headers = SessionHeaders { accessed: state.asked, ..SessionHeaders::default() };
+/// What happens to the cookie.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cookie {
+    Leave,
+    Write,
+    Remove,
+}
+
+/// What was decided: done, or still to be done in the store.
+pub(crate) enum Decision {
+    Done(Outcome, SessionHeaders),
+    Store(Box<Plan>),
+}
+
+impl Decision {
+    pub(crate) fn nothing(headers: SessionHeaders) -> Self {
+        Self::Done(Outcome::Untouched, headers)
+    }
+}
+
+/// Decides. What needs no store is done at once: the cookie is written and what ended is remembered, in
+/// this order, so that a commit that fails ends nothing.
+pub(crate) fn decide(system: &System, state: &mut State) -> Result<Decision, CommitError> {
+    let headers = SessionHeaders { accessed: state.asked, ..SessionHeaders::default() };
     if !state.asked || state.discarded {
-        return Ok((Outcome::Untouched, headers));
+        return Ok(Decision::nothing(headers));
     }
     if let Some(error) = state.poison.take() {
         return Err(error);
     }
+    if state.refused == Some(Reason::Superseded) && !state.changes.identity {
+        return Ok(Decision::nothing(headers));
+    }
     // A request that changes nothing is judged by the time at which it asked.
     let now = if state.changes.any() { system.now() } else { state.asked_at };
-    let site = system.site(state.loopback);
-    if let Some(record) = &mut state.record
+    if let Some(record) = &state.record
         && let Some(generation) = system.lifetime.next_generation(&record.header, now)
     {
-        record.header.generation = generation;
-        state.changes.renewed = true;
+        state.renew(system, generation, now);
     }
-    let sends = state.changes.any()
-        || state.by_previous_name
-        || state.record.as_ref().is_some_and(|record| system.lifetime.touch_is_due(&record.header, now));
-    if sends && lost_to_an_ending(system, state) {
-        return Ok((Outcome::Ended, headers));
+    let write = write(system, state, now);
+    let cookie = cookie(system, state, write, now);
+    if (cookie == Cookie::Write || write != Write::Nothing) && lost_to_an_ending(system, state) {
+        return Ok(Decision::Done(Outcome::Ended, headers));
     }
-    let outcome = match &mut state.record {
-        Some(record) if sends => {
-            system.lifetime.touch(&mut record.header, now);
-            headers.set_cookie = Some(set_cookie(system, site, record, now)?);
-            match state.changes {
-                Changes { identity: true, .. } | Changes { renewed: true, .. } => Outcome::Renewed,
-                Changes { record: true, .. } => Outcome::Saved,
-                _ => Outcome::Touched,
-            }
-        }
-        Some(_) => Outcome::Untouched,
-        None if state.changes.identity => {
-            headers.set_cookie = state.presented.then(|| header(site.writer.remove())).transpose()?;
-            Outcome::Ended
-        }
-        // Not for one that has ended: the answer to a request that was under way during a sign-in must
-        // not remove the new cookie.
-        None if state.refused.is_some_and(|reason| reason != Reason::Ended) => {
-            headers.set_cookie = Some(header(site.writer.remove())?);
-            Outcome::Untouched
-        }
-        None => Outcome::Untouched,
+    let outcome = match &state.changes {
+        changes if changes.identity && state.record.is_none() => Outcome::Ended,
+        _ if state.record.is_none() => Outcome::Untouched,
+        changes if changes.identity || changes.renewed => Outcome::Renewed,
+        changes if changes.record => Outcome::Saved,
+        _ if cookie == Cookie::Write || write == Write::Touch => Outcome::Touched,
+        _ => Outcome::Untouched,
     };
-    if state.by_previous_name && (headers.set_cookie.is_some() || state.changes.identity) {
-        let previous = system.previous(now).map(|site| header(site.writer.remove()));
-        headers.remove_previous = previous.transpose()?;
+    let headers = SessionHeaders { remove_previous: remove_previous(system, state, cookie, now)?, ..headers };
+    let row_ends = state.changes.ended.as_ref().is_some_and(|_| state.came_from_the_store());
+    if write != Write::Nothing || row_ends {
+        return Ok(Decision::Store(Box::new(Plan {
+            ended: state.changes.ended.clone().map(|ended| (ended, row_ends)),
+            write,
+            record: state.record.clone(),
+            writes: state.stored().cloned().unwrap_or_default(),
+            log: std::mem::take(&mut state.changes.log),
+            prepared: state.prepared,
+            outcome,
+            cookie,
+            headers,
+            loopback: state.loopback,
+            now,
+        })));
     }
-    if !state.changes.endings.is_empty() {
-        system.revocations.end(&state.changes.endings, now).map_err(CommitError::Store)?;
+    if let Some(record) =
+        state.record.as_mut().filter(|record| cookie == Cookie::Write && record.header.kind != Kind::Stored)
+    {
+        system.lifetime.touch(&mut record.header, now);
     }
-    Ok((outcome, headers))
+    let record = state.record.as_ref();
+    let headers = respond(system, state.loopback, cookie, record, headers, now)?;
+    if let Some(ended) = &state.changes.ended {
+        end(system, ended, record, now)?;
+        events::ended(ended.handle);
+    }
+    if let Some(record) = record.filter(|record| state.changes.identity && record.header.owner.is_some()) {
+        events::signed_in(record.header.handle);
+    }
+    Ok(Decision::Done(outcome, headers))
 }
 
-/// An ending wins over every request that was under way: nothing is written, no cookie is sent.
+/// What happens to the session's row.
+fn write(system: &System, state: &State, now: u64) -> Write {
+    let Some(record) = state.record.as_ref().filter(|record| record.header.kind == Kind::Stored) else {
+        return Write::Nothing;
+    };
+    if state.stored().is_none() {
+        return Write::Create { known: state.is_of_origin() };
+    }
+    match &state.changes {
+        changes if changes.any() => Write::Replace,
+        _ if system.lifetime.touch_is_due(&record.header, now) => Write::Touch,
+        _ => Write::Nothing,
+    }
+}
+
+/// What happens to the cookie. A session in the store needs another one only when something in it changes.
+fn cookie(system: &System, state: &State, write: Write, now: u64) -> Cookie {
+    let origin = state.origin.as_ref().filter(|_| state.is_of_origin());
+    let stale = state.by_previous_name || origin.is_some_and(|origin| origin.stale);
+    let changes = &state.changes;
+    let writes = match &state.record {
+        Some(record) if record.header.kind == Kind::Stored => match write {
+            Write::Create { .. } => true,
+            Write::Nothing => stale,
+            Write::Touch | Write::Replace => {
+                stale || changes.renewed || changes.lasting || origin.is_some_and(|origin| origin.retired)
+            }
+        },
+        Some(record) => stale || changes.any() || system.lifetime.touch_is_due(&record.header, now),
+        None => false,
+    };
+    let removes = if changes.identity {
+        state.presented
+    } else {
+        // Not for one that has ended: the answer to a request that was under way during a sign-in must not
+        // remove the new cookie.
+        state.refused.is_some_and(|reason| !reason.keeps_the_cookie())
+    };
+    match state.record {
+        Some(_) if writes => Cookie::Write,
+        None if removes => Cookie::Remove,
+        _ => Cookie::Leave,
+    }
+}
+
+fn remove_previous(
+    system: &System,
+    state: &State,
+    cookie: Cookie,
+    now: u64,
+) -> Result<Option<HeaderValue>, CommitError> {
+    let moves = state.by_previous_name && (cookie != Cookie::Leave || state.changes.identity);
+    let previous = system.previous(now).filter(|_| moves);
+    previous.map(|site| header(site.writer.remove())).transpose()
+}
+
+/// An ending wins over every request that was under way: nothing is written, no cookie is sent. Rows are
+/// the store's to judge.
 fn lost_to_an_ending(system: &System, state: &State) -> bool {
-    let (Some(record), Some(origin)) = (&state.record, &state.origin) else { return false };
-    let over = record.header.handle == origin.handle && system.revocations.has_ended(&record.header);
+    let Some(record) = state.record.as_ref().filter(|_| state.is_of_origin() && !state.came_from_the_store()) else {
+        return false;
+    };
+    let over = system.revocations.has_ended(&record.header);
     if over && state.changes.any() {
-        events::lost_to_an_ending(origin.handle);
+        events::lost_to_an_ending(record.header.handle);
     }
     over
 }
 
+/// Writes the headers.
+pub(crate) fn respond(
+    system: &System,
+    loopback: bool,
+    cookie: Cookie,
+    record: Option<&Record>,
+    headers: SessionHeaders,
+    now: u64,
+) -> Result<SessionHeaders, CommitError> {
+    let site = system.site(loopback);
+    let set_cookie = match (cookie, record) {
+        (Cookie::Write, Some(record)) => Some(set_cookie(system, site, record, now)?),
+        (Cookie::Remove, _) => Some(header(site.writer.remove())?),
+        _ => None,
+    };
+    Ok(SessionHeaders { set_cookie, ..headers })
+}
+
+/// Remembers that a session without a row has ended, because of a sign-out or of the session in its place.
+pub(crate) fn end(system: &System, ended: &Header, successor: Option<&Record>, now: u64) -> Result<(), StoreError> {
+    supersede(system, ended, successor, now);
+    system.revocations.end(&[Ending::of(ended)], now)
+}
+
+/// Remembers for a while that a sign-in took the place of a session.
+pub(crate) fn supersede(system: &System, ended: &Header, successor: Option<&Record>, now: u64) {
+    if successor.is_some_and(|record| record.header.owner.is_some()) {
+        system.superseded.add(ended.handle, now);
+    }
+}
+
 fn set_cookie(system: &System, site: &Site, record: &Record, now: u64) -> Result<HeaderValue, CommitError> {
-    let value = envelope::seal(&system.keys.sealing(now), &site.binding, record).map_err(|_| CommitError::Random)?;
+    let key = system.keys.sealing(now);
+    let value = match record.header.kind {
+        Kind::Stored => envelope::seal(&key, &site.binding, &in_cookie(record)),
+        _ => envelope::seal(&key, &site.binding, record),
+    };
     let lasting = system.persistent || record.header.remembered;
     let left = system.lifetime.absolute_deadline(&record.header).saturating_sub(now).div_ceil(1000);
-    header(site.writer.set(&value, lasting.then_some(left))?)
+    header(site.writer.set(&value.map_err(|_| CommitError::Random)?, lasting.then_some(left))?)
+}
+
+/// What the cookie of a stored session holds: which one it is, and until when.
+fn in_cookie(record: &Record) -> Record {
+    let Header { remembered, id, handle, generation, shard, created, absolute_deadline, .. } = record.header.clone();
+    let header = Header {
+        kind: Kind::Stored,
+        remembered,
+        id,
+        handle,
+        generation,
+        epoch: 0,
+        shard,
+        created,
+        authenticated: record.header.authenticated,
+        confirmed: 0,
+        last_seen: created,
+        idle_deadline: absolute_deadline,
+        absolute_deadline,
+        version: 0,
+        owner: None,
+        renewed: 0,
+        label: None,
+    };
+    Record { header, fields: Fields::empty() }
 }
 
 fn header(line: String) -> Result<HeaderValue, CommitError> {

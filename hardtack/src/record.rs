@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use rand::{TryRng, rngs::SysRng};
 use zeroize::Zeroize;
 
-use crate::fields::Fields;
+use crate::{derive, fields::Fields};
 
 /// One session, as its envelope or its row holds it.
 #[derive(Clone)]
@@ -38,6 +39,10 @@ pub(crate) struct Header {
     /// Counts the writes of the record in the store; 0 without a store.
     pub(crate) version: u64,
     pub(crate) owner: Option<Box<str>>,
+    /// When the session was last renewed; 0 for never. Only a store knows.
+    pub(crate) renewed: u64,
+    /// What its owner sees the session called. Only a store knows.
+    pub(crate) label: Option<Box<str>>,
 }
 
 impl Header {
@@ -58,11 +63,35 @@ pub enum Kind {
     Anonymous,
     /// A recorded session of the stateless placement: all of it is in the cookie.
     Stateless,
+    /// A recorded session of the stored placement: the cookie holds its id, the store its data.
+    Stored,
 }
 
 /// The secret that is the session: 256 bits from the operating system. Never shown, never logged.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SessionId(pub(crate) [u8; 32]);
+
+impl SessionId {
+    /// A new id with its handle (C01). Without random numbers there is none (C02).
+    pub(crate) fn new(random: Random) -> Result<(Self, Handle), NoRandom> {
+        let (mut id, mut handle) = (Self([0; 32]), Handle([0; 16]));
+        random(&mut id.0)?;
+        derive::from_random(&id.0, b"hardtack 1 handle", &mut handle.0).map_err(|_| NoRandom)?;
+        Ok((id, handle))
+    }
+}
+
+/// A source of random numbers that nobody can foretell.
+pub(crate) type Random = fn(&mut [u8]) -> Result<(), NoRandom>;
+
+/// There are no random numbers to be had.
+#[derive(Debug)]
+pub(crate) struct NoRandom;
+
+/// The operating system's source.
+pub(crate) fn system_random(bytes: &mut [u8]) -> Result<(), NoRandom> {
+    SysRng.try_fill_bytes(bytes).map_err(|_| NoRandom)
+}
 
 impl Drop for SessionId {
     fn drop(&mut self) {
@@ -70,8 +99,8 @@ impl Drop for SessionId {
     }
 }
 
-/// A public name of a session, 128 random bits: safe to show, to log and to put into a URL, because
-/// it opens nothing. It is written as 22 characters of base64url.
+/// A public name of a session, 128 bits of a hash of its id: safe to show, to log and to put into a URL,
+/// because it opens nothing. It is written as 22 characters of base64url.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Handle(pub(crate) [u8; 16]);
 

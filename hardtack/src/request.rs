@@ -7,12 +7,15 @@ use std::{
 };
 
 use crate::{
+    commit::{self, Plan},
     cookie::{
         SessionHeaders,
         header::{self, Presented},
     },
     error::{CommitError, SessionRejection},
-    outcome::{self, Outcome},
+    loading,
+    outcome::{self, Decision, Outcome},
+    purging,
     session::Session,
     sessions::{Sessions, System},
     state::State,
@@ -47,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) sessions: Sessions,
     presented: Presented,
     state: Mutex<State>,
+    /// Held while the store is asked, so that it is asked once.
+    loading: tokio::sync::Mutex<()>,
 }
 
 impl SessionRequest {
@@ -60,7 +65,12 @@ impl SessionRequest {
         let previous = system.previous_name().map(str::as_bytes);
         let presented = header::find(cookie_fields, name.as_bytes(), previous);
         let state = State { loopback, ..State::default() };
-        let shared = Shared { sessions: sessions.clone(), presented, state: Mutex::new(state) };
+        let shared = Shared {
+            sessions: sessions.clone(),
+            presented,
+            state: Mutex::new(state),
+            loading: tokio::sync::Mutex::default(),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -71,7 +81,7 @@ impl SessionRequest {
     /// [`SessionRejection::Store`] when what keeps the session does not answer. Never in the stateless
     /// placement.
     pub async fn session(&self) -> Result<Session, SessionRejection> {
-        self.shared.with(|state, system| state.load(system, &self.shared.presented));
+        self.shared.load().await?;
         Ok(Session { shared: self.shared.clone() })
     }
 
@@ -83,7 +93,7 @@ impl SessionRequest {
     /// [`CommitError`]: the response must then be replaced by one with its
     /// [`status`](CommitError::status), because what the handler said did not happen.
     pub fn finish(&self) -> Finish {
-        Finish { request: self.clone() }
+        Finish { request: self.clone(), storing: None }
     }
 
     /// Whether `sessions` began this request: an adapter that finds its own request begun leaves it alone.
@@ -92,17 +102,32 @@ impl SessionRequest {
     }
 }
 
-/// The future of [`SessionRequest::finish`].
+/// The future of [`SessionRequest::finish`]. It waits only where there is something to do in a store.
 #[must_use = "futures do nothing unless polled"]
 pub struct Finish {
     request: SessionRequest,
+    /// What is being done in the store.
+    storing: Option<Storing>,
 }
+
+type Storing = Pin<Box<dyn Future<Output = Result<SessionHeaders, CommitError>> + Send>>;
 
 impl Future for Finish {
     type Output = Result<SessionHeaders, CommitError>;
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(self.request.shared.finish())
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.storing.is_none() {
+            let shared = &self.request.shared;
+            match shared.finish() {
+                Ok(Decision::Done(_, headers)) => return Poll::Ready(Ok(headers)),
+                Ok(Decision::Store(plan)) => self.storing = Some(Box::pin(shared.clone().store(plan))),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        match &mut self.storing {
+            Some(storing) => storing.as_mut().poll(context),
+            None => Poll::Pending,
+        }
     }
 }
 
@@ -113,33 +138,90 @@ impl Shared {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner), &self.sessions.system)
     }
 
+    /// Opens what came, and asks the store where the data is there. Once: the first call counts.
+    async fn load(&self) -> Result<(), SessionRejection> {
+        let system = &self.sessions.system;
+        let Some(store) = &system.store else {
+            self.with(|state, system| {
+                if !state.loaded {
+                    let now = state.ask(system);
+                    state.arrive(loading::arrive(system, state.loopback, &self.presented, now));
+                }
+            });
+            return Ok(());
+        };
+        let _turn = self.loading.lock().await;
+        let (loaded, loopback, now) = self.with(|state, system| (state.loaded, state.loopback, state.ask(system)));
+        if loaded {
+            return Ok(());
+        }
+        purging::begin(system);
+        let arrival = loading::arrive_from(system, store, loopback, &self.presented, now).await;
+        let arrival = arrival.map_err(SessionRejection::Store)?;
+        self.with(|state, _| state.arrive(arrival));
+        Ok(())
+    }
+
     /// Commits early. The headers wait for [`Shared::finish`].
-    pub(crate) fn commit(&self) -> Result<Outcome, CommitError> {
-        self.with(|state, system| {
+    pub(crate) async fn commit(self: &Arc<Self>) -> Result<Outcome, CommitError> {
+        let decision = self.with(|state, system| {
             if state.closed {
                 return Err(CommitError::Closed);
             }
-            let (outcome, headers) = outcome::decide(system, state)?;
+            let decision = outcome::decide(system, state)?;
             state.closed = true;
-            state.committed = Some(Box::new(headers));
-            Ok(outcome)
+            Ok(decision)
+        })?;
+        let done = match decision {
+            Decision::Done(outcome, headers) => Ok((outcome, headers)),
+            Decision::Store(plan) => self.carry_out(plan).await,
+        };
+        self.with(|state, _| match done {
+            Ok((outcome, headers)) => {
+                state.committed = Some(Box::new(headers));
+                Ok(outcome)
+            }
+            Err(error) => {
+                state.closed = false;
+                Err(error)
+            }
         })
     }
 
-    fn finish(&self) -> Result<SessionHeaders, CommitError> {
+    fn finish(&self) -> Result<Decision, CommitError> {
         self.with(|state, system| {
             if !state.asked {
                 state.closed = true;
-                return Ok(SessionHeaders::default());
+                return Ok(Decision::nothing(SessionHeaders::default()));
             }
-            let headers = match state.committed.take() {
+            let accessed = SessionHeaders { accessed: true, ..SessionHeaders::default() };
+            let decision = match state.committed.take() {
                 // Written after its early commit: that must not pass in silence.
-                Some(headers) => state.poison.take().map_or(Ok(*headers), Err),
-                None if state.closed => Ok(SessionHeaders { accessed: true, ..SessionHeaders::default() }),
-                None => outcome::decide(system, state).map(|(_, headers)| headers),
+                Some(headers) => state.poison.take().map_or(Ok(Decision::nothing(*headers)), Err),
+                None if state.closed => Ok(Decision::nothing(accessed)),
+                None => outcome::decide(system, state),
             };
             state.closed = true;
-            headers
+            decision
+        })
+    }
+
+    async fn store(self: Arc<Self>, plan: Box<Plan>) -> Result<SessionHeaders, CommitError> {
+        self.carry_out(plan).await.map(|(_, headers)| headers)
+    }
+
+    /// Does in the store what was decided. What failed can be tried again.
+    async fn carry_out(&self, plan: Box<Plan>) -> Result<(Outcome, SessionHeaders), CommitError> {
+        let done = commit::carry_out(&self.sessions, plan).await;
+        self.with(|state, _| match done {
+            Ok((outcome, headers, record)) => {
+                state.record = record;
+                Ok((outcome, headers))
+            }
+            Err((error, log)) => {
+                state.changes.log.splice(0..0, log);
+                Err(error)
+            }
         })
     }
 }

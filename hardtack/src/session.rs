@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::{
     clock::millis,
     csrf,
+    devices::Device,
     error::{CommitError, FieldError, StoreError},
     events::{self, Reason},
     field::Field,
@@ -16,6 +17,7 @@ use crate::{
     outcome::Outcome,
     record::Handle,
     request::Shared,
+    store::Row,
 };
 
 /// The session of one request. Cheap to clone; all clones and extractions of a request are the same.
@@ -58,26 +60,28 @@ impl Session {
     ///
     /// [`FieldError::Encode`] for a value that is no JSON, [`FieldError::Closed`] after the commit.
     pub fn try_set<T: Serialize>(&self, field: Field<T>, value: T) -> Result<(), FieldError> {
-        let json = encode(field.name(), &value)?;
-        self.shared.with(|state, system| state.write(system, |fields| fields.set(field.name(), &json)))
+        let (name, json) = (field.name(), encode(field.name(), &value)?);
+        self.shared.with(|state, system| state.change(system, move |_, record| record.fields.set(name, &json)))
     }
 
     /// Removes a field.
     pub fn remove<T>(&self, field: Field<T>) {
-        let result = self.change_if_any(|fields| Ok(fields.remove(field.name())));
+        let name = field.name();
+        let result = self.change_fields(move |fields| Ok(fields.remove(name)));
         self.or_fail(result);
     }
 
     /// Replaces the value of a field by what `update` makes of it. `update` may run again, on a newer
     /// value, so it has no side effects.
-    pub fn update<T, F>(&self, field: Field<T>, mut update: F)
+    pub fn update<T, F>(&self, field: Field<T>, update: F)
     where
         T: Serialize + DeserializeOwned,
         F: FnMut(Option<T>) -> T + Send + 'static,
     {
-        let result = self.replace_with(field, &mut update, |fields| {
-            Ok(decode(fields, field).unwrap_or_else(|_| {
-                events::undecodable(field.name());
+        let name = field.name();
+        let result = self.replace_with(name, update, move |fields| {
+            Ok(decode(fields, Field::new(name)).unwrap_or_else(|_| {
+                events::undecodable(name);
                 None
             }))
         });
@@ -89,25 +93,44 @@ impl Session {
     /// # Errors
     ///
     /// [`FieldError`]: what is stored does not fit, or what was made of it cannot be written.
-    pub fn try_update<T, F>(&self, field: Field<T>, mut update: F) -> Result<(), FieldError>
+    pub fn try_update<T, F>(&self, field: Field<T>, update: F) -> Result<(), FieldError>
     where
         T: Serialize + DeserializeOwned,
         F: FnMut(Option<T>) -> T + Send + 'static,
     {
-        self.replace_with(field, &mut update, |fields| decode(fields, field))
+        let name = field.name();
+        self.replace_with(name, update, move |fields| decode(fields, Field::new(name)))
     }
 
-    /// Reads a field and removes it: a message to show once. (Two requests at the same time may both
-    /// see it.)
+    /// Reads a field and removes it: a message to show once. Two requests at the same time may both see it;
+    /// see [`take_once`](Self::take_once).
     pub fn take<T: DeserializeOwned>(&self, field: Field<T>) -> Option<T> {
         let value = self.get(field);
         self.remove(field);
         value
     }
 
+    /// Reads a field and removes it at once, whatever becomes of this request: of any number of requests,
+    /// also on different servers, one gets the value. For what must not be used twice: a step of a login
+    /// at another site, a code that was sent by mail.
+    ///
+    /// That needs a session in a store. A session that is all in its cookie, and one that was not committed
+    /// yet, is read and changed as by [`take`](Self::take).
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError`]; nobody knows then whether the value is still there. A value that does not fit `T`
+    /// is a [`CommitError::Field`] and stays.
+    pub async fn take_once<T: DeserializeOwned>(&self, field: Field<T>) -> Result<Option<T>, CommitError> {
+        let name = field.name();
+        let fits = move |fields: &Fields| decode(fields, Field::<T>::new(name)).map(|_| ());
+        let taken = self.shared.take_once(name, fits).await?;
+        Ok(taken.and_then(|fields| decode(&fields, field).ok()).flatten())
+    }
+
     /// Removes all fields. The session and its owner stay.
     pub fn clear(&self) {
-        let result = self.change_if_any(|fields| {
+        let result = self.change_fields(|fields| {
             let had_some = !fields.is_empty();
             *fields = Fields::empty();
             Ok(had_some)
@@ -159,12 +182,15 @@ impl Session {
             Err(_) => Vec::new(),
         };
         let was = |name: &str| before.iter().rev().find(|(known, _)| known == name).map(|(_, json)| json.get());
-        self.change_if_any(|fields| {
+        let removed = before.iter().filter(|(name, _)| !after.iter().any(|(known, _)| known == name));
+        let removed: Vec<_> = removed.map(|(name, _)| name.clone()).collect();
+        let set: Vec<_> = after.iter().filter(|(name, json)| was(name) != Some(json.get())).cloned().collect();
+        self.change_fields(move |fields| {
             let mut changed = false;
-            for (name, json) in after.iter().filter(|(name, json)| was(name) != Some(json.get())) {
+            for (name, json) in &set {
                 changed |= fields.set(name, json.get())?;
             }
-            for (name, _) in before.iter().filter(|(name, _)| !after.iter().any(|(known, _)| known == name)) {
+            for name in &removed {
                 changed |= fields.remove(name);
             }
             Ok(changed)
@@ -178,7 +204,9 @@ impl Session {
     /// that was presented ends, and both deadlines start again (C04). Of an anonymous visitor's fields
     /// only those of [`carry_over`](crate::SessionsBuilder::carry_over) stay; of another owner's, none.
     ///
-    /// Call it after the password was verified, and write what belongs to the owner afterwards.
+    /// Call it after the password was verified, and write what belongs to the owner afterwards. Whether the
+    /// owner may have one more session is known when the response is made: ask
+    /// [`commit`](Self::commit) to know it earlier.
     pub fn sign_in(&self, owner: impl AsRef<str>) {
         self.shared.with(|state, system| {
             if let Err(error) = state.sign_in(system, owner.as_ref()) {
@@ -195,6 +223,44 @@ impl Session {
                 state.fail(error);
             }
         });
+    }
+
+    /// Call it before a password is verified: when the owner's sessions are ended meanwhile, because the
+    /// password was changed, the [`sign_in`](Self::sign_in) that follows in this request fails with
+    /// [`CommitError::OwnerEnded`] or makes a session that has ended. Without it, a slow login with the old
+    /// password outlives the change.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store does not answer.
+    pub async fn prepare_sign_in(&self) -> Result<(), StoreError> {
+        let system = &self.shared.sessions.system;
+        let epoch = match &system.store {
+            Some(store) => store.epoch().await?,
+            None => system.revocations.epoch(system.now()),
+        };
+        self.shared.with(|state, _| state.prepared = Some(epoch));
+        Ok(())
+    }
+
+    /// What the owner sees this session called in a list of [devices](crate::Device): "Firefox on Linux",
+    /// for example. At most 255 bytes; the rest is cut off. Kept in a store only, in clear.
+    pub fn set_label(&self, label: &str) {
+        let label: Box<str> = label[..label.floor_char_boundary(Row::MAX_LABEL)].into();
+        let result = self.shared.with(|state, system| {
+            state.change(system, move |_, record| {
+                let known = &mut record.header.label;
+                let changed = known.as_deref().unwrap_or_default() != &*label;
+                *known = Some(label.clone()).filter(|label| !label.is_empty());
+                Ok(changed)
+            })
+        });
+        self.or_fail(result);
+    }
+
+    /// This session as a list of devices shows it; `None` for a visitor without one.
+    pub fn device(&self) -> Option<Device> {
+        self.shared.with(|state, system| Some(Device::new(&state.record.as_ref()?.header, &system.lifetime)))
     }
 
     /// Who is signed in.
@@ -215,12 +281,16 @@ impl Session {
     /// [`sign_in`](Self::sign_in). Without those timeouts only the cookie outlives the browser.
     pub fn remember_me(&self, remember: bool) {
         let result = self.shared.with(|state, system| {
-            let header = &mut state.record_mut(system)?.header;
-            if header.remembered != remember {
-                header.remembered = remember;
-                system.lifetime.begin(header, system.now());
-                state.changes.record = true;
-            }
+            let now = system.now();
+            state.change(system, move |system, record| {
+                let changed = record.header.remembered != remember;
+                if changed {
+                    record.header.remembered = remember;
+                    system.lifetime.begin(&mut record.header, now);
+                }
+                Ok(changed)
+            })?;
+            state.changes.lasting = true;
             Ok(())
         });
         self.or_fail(result);
@@ -232,9 +302,8 @@ impl Session {
     pub fn renew(&self) {
         let result = self.shared.with(|state, system| {
             if state.record.is_some() {
-                let header = &mut state.record_mut(system)?.header;
-                header.generation = header.generation.saturating_add(1);
-                state.changes.renewed = true;
+                let generation = state.record_mut(system)?.header.generation.saturating_add(1);
+                state.renew(system, generation, system.now());
             }
             Ok(())
         });
@@ -245,12 +314,11 @@ impl Session {
     /// gets a record there. In the stateless placement that is a mark and nothing more.
     pub fn keep(&self) {
         let result = self.shared.with(|state, system| {
-            let header = &mut state.record_mut(system)?.header;
-            if header.kind != system.recorded {
-                header.kind = system.recorded;
-                state.changes.record = true;
-            }
-            Ok(())
+            state.change(system, |system, record| {
+                let changed = record.header.kind != system.recorded;
+                record.header.kind = system.recorded;
+                Ok(changed)
+            })
         });
         self.or_fail(result);
     }
@@ -276,23 +344,12 @@ impl Session {
     ///
     /// [`StoreError`] when nobody can tell. Never in the stateless placement.
     pub async fn confirm(&self) -> Result<bool, StoreError> {
-        Ok(self.shared.with(|state, system| {
-            let Some(record) = &state.record else { return false };
-            system.lifetime.check(&record.header, system.now()).is_ok() && !system.revocations.has_ended(&record.header)
-        }))
+        self.shared.confirm().await
     }
 
     /// Ends the owner's other sessions and puts this one above them.
-    pub(crate) fn end_others(&self) -> Result<(), StoreError> {
-        self.shared.with(|state, system| {
-            let Some(record) = &mut state.record else { return Ok(()) };
-            let Some(owner) = record.header.owner.as_deref() else { return Ok(()) };
-            if let Some(epoch) = system.revocations.end_others(owner, &record.header, system.now())? {
-                record.header.epoch = epoch;
-                state.changes.record = true;
-            }
-            Ok(())
-        })
+    pub(crate) async fn end_others(&self) -> Result<(), StoreError> {
+        self.shared.end_others().await
     }
 }
 
@@ -309,7 +366,7 @@ impl Session {
     ///
     /// [`CommitError`]; the session stays open then, so that the handler can write less and try again.
     pub async fn commit(&self) -> Result<Outcome, CommitError> {
-        self.shared.commit()
+        self.shared.commit().await
     }
 
     /// A token for the forms and scripts of the page that is being made; see [`csrf`]. It gives a visitor
@@ -347,43 +404,42 @@ impl Session {
         self.shared.with(|state, _| state.record.as_ref().map_or_else(Fields::empty, |record| record.fields.clone()))
     }
 
-    /// Changes fields, without giving a visitor a session in which nothing is.
-    fn change_if_any(&self, change: impl FnOnce(&mut Fields) -> Result<bool, FieldError>) -> Result<(), FieldError> {
-        self.shared.with(|state, system| {
-            if state.record.is_none() && !state.closed {
-                let mut fields = Fields::empty();
-                return if change(&mut fields)? {
-                    state.write(system, |empty| {
-                        *empty = fields;
-                        Ok(true)
-                    })
-                } else {
-                    Ok(())
-                };
-            }
-            state.write(system, change)
-        })
+    fn change_fields(
+        &self,
+        change: impl FnMut(&mut Fields) -> Result<bool, FieldError> + Send + 'static,
+    ) -> Result<(), FieldError> {
+        self.shared.with(|state, system| state.change_fields(system, change))
     }
 
     /// `read`, `update` and the encoder are the application's: they run outside the lock, again if
-    /// another write came between.
+    /// another write came between, and again at the commit if another request was faster.
     fn replace_with<T: Serialize>(
         &self,
-        field: Field<T>,
-        update: &mut dyn FnMut(Option<T>) -> T,
-        read: impl Fn(&Fields) -> Result<Option<T>, FieldError>,
+        name: &'static str,
+        mut update: impl FnMut(Option<T>) -> T + Send + 'static,
+        read: impl Fn(&Fields) -> Result<Option<T>, FieldError> + Send + 'static,
     ) -> Result<(), FieldError> {
+        let mut make = move |fields: &Fields| encode(name, &update(read(fields)?));
         loop {
             let writes = self.shared.with(|state, _| state.writes);
-            let json = encode(field.name(), &update(read(&self.fields())?))?;
-            let written = self.shared.with(|state, system| {
+            let json = make(&self.fields())?;
+            let overtaken = self.shared.with(|state, system| {
                 if state.writes != writes {
-                    return Ok(false);
+                    return Ok(Some(make));
                 }
-                state.write(system, |fields| fields.set(field.name(), &json)).map(|()| true)
+                if state.record_mut(system)?.fields.set(name, &json)? {
+                    state.changes.record = true;
+                    state.writes += 1;
+                    state.log(system, move |_, record| {
+                        let json = make(&record.fields)?;
+                        record.fields.set(name, &json)
+                    });
+                }
+                Ok(None)
             })?;
-            if written {
-                return Ok(());
+            match overtaken {
+                Some(again) => make = again,
+                None => return Ok(()),
             }
         }
     }

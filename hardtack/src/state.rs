@@ -1,20 +1,15 @@
-//! One request's session: what the cookie opened as, what the handler made of it.
-
-use rand::{TryRng, rngs::SysRng};
+//! One request's session: what came, and what the handler made of it.
 
 use crate::{
-    changes::Changes,
-    cookie::{
-        SessionHeaders,
-        header::{Candidates, Presented},
-    },
-    envelope::{self, Opened},
+    changes::{Change, Changes},
+    cookie::SessionHeaders,
     error::{CommitError, FieldError},
     events::{self, Reason},
     fields::Fields,
+    loading::{Arrival, Live},
     record::{Handle, Header, Kind, MAX_OWNER, Record, SessionId},
-    revocation::Ending,
-    sessions::{Site, System},
+    sessions::System,
+    store::sealing::Writes,
 };
 
 /// The state behind a [`Session`](crate::Session), under its lock.
@@ -24,6 +19,8 @@ pub(crate) struct State {
     pub(crate) asked: bool,
     /// When it was asked for.
     pub(crate) asked_at: u64,
+    /// It has been opened, and loaded where it is in a store.
+    pub(crate) loaded: bool,
     /// The request came to a loopback host that the development word is for.
     pub(crate) loopback: bool,
     /// A cookie of ours came with the request.
@@ -32,11 +29,13 @@ pub(crate) struct State {
     pub(crate) by_previous_name: bool,
     /// Why the cookie did not become a session.
     pub(crate) refused: Option<Reason>,
-    /// The session that the cookie opened as.
+    /// The session that came.
     pub(crate) origin: Option<Origin>,
     /// The session as the handler sees it. `None` is a visitor about whom nothing is known.
     pub(crate) record: Option<Record>,
     pub(crate) changes: Changes,
+    /// The epoch from before the verification of a credential.
+    pub(crate) prepared: Option<u64>,
     /// Counts writes, so that an `update` sees whether it was overtaken.
     pub(crate) writes: u64,
     pub(crate) discarded: bool,
@@ -46,34 +45,37 @@ pub(crate) struct State {
     pub(crate) committed: Option<Box<SessionHeaders>>,
 }
 
-/// The identity of the presented session, kept when the handler replaces it.
+/// The session that came, kept when the handler replaces it.
+#[derive(Clone)]
 pub(crate) struct Origin {
     pub(crate) id: SessionId,
     pub(crate) handle: Handle,
+    /// The latest writes of its row, when it has one.
+    pub(crate) stored: Option<Writes>,
+    /// The browser needs another cookie for it, changed or not.
+    pub(crate) stale: bool,
+    /// It was sealed under a key that no longer seals.
+    pub(crate) retired: bool,
 }
 
 impl State {
-    /// Opens what was presented. The first call counts.
-    pub(crate) fn load(&mut self, system: &System, presented: &Presented) {
-        if std::mem::replace(&mut self.asked, true) {
-            return;
+    /// Somebody wants the session. Answers the time of the first who did.
+    pub(crate) fn ask(&mut self, system: &System) -> u64 {
+        if !std::mem::replace(&mut self.asked, true) {
+            self.asked_at = system.now();
         }
-        let now = system.now();
-        self.asked_at = now;
-        let Presented { present, previous } = presented;
-        let site = system.site(self.loopback);
-        self.presented = !present.is_empty();
-        let chosen = match (previous, system.previous(now)) {
-            (Some(previous), Some(site)) if present.is_empty() => {
-                self.by_previous_name = true;
-                choose(system, site, previous, now)
-            }
-            _ => choose(system, site, present, now),
-        };
-        match chosen {
-            Ok(Some(Opened { record, .. })) => {
-                let header = &record.header;
-                self.origin = Some(Origin { id: header.id.clone(), handle: header.handle });
+        self.asked_at
+    }
+
+    /// What came is known.
+    pub(crate) fn arrive(&mut self, arrival: Arrival) {
+        self.loaded = true;
+        self.presented = arrival.presented;
+        self.by_previous_name = arrival.by_previous_name;
+        match arrival.session {
+            Ok(Some(Live { record, stored, stale, retired })) => {
+                let Header { id, handle, .. } = &record.header;
+                self.origin = Some(Origin { id: id.clone(), handle: *handle, stored, stale, retired });
                 self.record = Some(record);
             }
             Ok(None) => {}
@@ -82,6 +84,22 @@ impl State {
                 self.refused = Some(reason);
             }
         }
+    }
+
+    /// What the store knows of the session that the handler sees: `None` when that is a new one.
+    pub(crate) fn stored(&self) -> Option<&Writes> {
+        self.origin.as_ref()?.stored.as_ref().filter(|_| self.is_of_origin())
+    }
+
+    /// Whether the session that the handler sees is the one that came.
+    pub(crate) fn is_of_origin(&self) -> bool {
+        let handle = self.origin.as_ref().map(|origin| origin.handle);
+        handle.is_some() && self.record.as_ref().map(|record| record.header.handle) == handle
+    }
+
+    /// Whether the session that came has a row.
+    pub(crate) fn came_from_the_store(&self) -> bool {
+        self.origin.as_ref().is_some_and(|origin| origin.stored.is_some())
     }
 
     /// The record, for a change. A visitor without one gets an anonymous session.
@@ -96,16 +114,61 @@ impl State {
         self.record.as_mut().ok_or(FieldError::Random)
     }
 
-    /// Changes the fields; `change` answers whether it changed anything.
-    pub(crate) fn write(
+    /// Changes the record; `change` answers whether it changed anything, and may run again on a newer one.
+    pub(crate) fn change(
         &mut self,
         system: &System,
-        change: impl FnOnce(&mut Fields) -> Result<bool, FieldError>,
+        mut change: impl FnMut(&System, &mut Record) -> Result<bool, FieldError> + Send + 'static,
     ) -> Result<(), FieldError> {
-        let changed = change(&mut self.record_mut(system)?.fields)?;
-        self.changes.record |= changed;
-        self.writes += u64::from(changed);
+        if change(system, self.record_mut(system)?)? {
+            self.changes.record = true;
+            self.writes += 1;
+            self.log(system, change);
+        }
         Ok(())
+    }
+
+    /// Keeps a change that was made, to make it again on a newer record.
+    pub(crate) fn log(
+        &mut self,
+        system: &System,
+        change: impl FnMut(&System, &mut Record) -> Result<bool, FieldError> + Send + 'static,
+    ) {
+        if system.store.is_some() {
+            let change: Change = Box::new(change);
+            self.changes.log.push(change);
+        }
+    }
+
+    /// Changes fields, without giving a visitor a session in which nothing is.
+    pub(crate) fn change_fields(
+        &mut self,
+        system: &System,
+        mut change: impl FnMut(&mut Fields) -> Result<bool, FieldError> + Send + 'static,
+    ) -> Result<(), FieldError> {
+        if self.record.is_none() && !self.closed && !change(&mut Fields::empty())? {
+            return Ok(());
+        }
+        self.change(system, move |_, record| change(&mut record.fields))
+    }
+
+    /// The next generation of the session, or the one that another request was faster to make.
+    pub(crate) fn renew(&mut self, system: &System, generation: u32, now: u64) {
+        let renew = move |_: &System, record: &mut Record| {
+            let header = &mut record.header;
+            let behind = header.generation < generation;
+            if behind {
+                header.generation = generation;
+                header.renewed = now;
+            }
+            Ok(behind)
+        };
+        if let Some(record) = &mut self.record
+            && matches!(renew(system, record), Ok(true))
+        {
+            self.changes.renewed = true;
+            self.log(system, renew);
+        }
     }
 
     /// A new session for `owner`; the presented one ends.
@@ -117,6 +180,9 @@ impl State {
             return Err(CommitError::Owner);
         }
         let mut record = new_record(system, system.recorded, Some(owner))?;
+        if system.store.is_none() {
+            record.header.epoch = self.prepared.unwrap_or(record.header.epoch);
+        }
         if let Some(before) = &self.record {
             match before.header.owner.as_deref() {
                 Some(same) if same == owner => record.fields = before.fields.clone(),
@@ -124,7 +190,6 @@ impl State {
                 None => carry_over(&before.fields, &system.carry_over, &mut record.fields),
             }
         }
-        events::signed_in(record.header.handle);
         self.replace(Some(record));
         Ok(())
     }
@@ -143,10 +208,10 @@ impl State {
         if let (Some(before), Some(origin)) = (before, &self.origin)
             && before.header.handle == origin.handle
         {
-            events::ended(origin.handle);
-            self.changes.endings.push(Ending::of(&before.header));
+            self.changes.ended = Some(before.header);
         }
         self.changes.identity = true;
+        self.changes.log.clear();
         self.writes += 1;
     }
 
@@ -159,49 +224,9 @@ impl State {
     }
 }
 
-/// Of the values under our name, the one session that opens. Two different ones mean that somebody
-/// planted one of them (B02).
-fn choose(system: &System, site: &Site, candidates: &Candidates, now: u64) -> Result<Option<Opened>, Reason> {
-    let mut chosen: Option<Opened> = None;
-    let mut refused = None;
-    for value in candidates.iter() {
-        match open_live(system, site, value, now) {
-            Ok(opened) => match &chosen {
-                Some(other) if other.record.header.id != opened.record.header.id => return Err(Reason::Conflict),
-                Some(other) if newness(&other.record.header) >= newness(&opened.record.header) => {}
-                _ => chosen = Some(opened),
-            },
-            Err(reason) => refused = refused.or(Some(reason)),
-        }
-    }
-    match (chosen, refused) {
-        (Some(opened), _) => Ok(Some(opened)),
-        (None, Some(reason)) => Err(reason),
-        (None, None) => Ok(None),
-    }
-}
-
-fn newness(header: &Header) -> (u32, u64, u64) {
-    (header.generation, header.version, header.last_seen)
-}
-
-fn open_live(system: &System, site: &Site, value: &[u8], now: u64) -> Result<Opened, Reason> {
-    let opened = envelope::open(&system.keys, &site.binding, value, now)?;
-    let header = &opened.record.header;
-    if header.kind != Kind::Anonymous && header.kind != system.recorded {
-        return Err(Reason::WrongKind);
-    }
-    system.lifetime.check(header, now)?;
-    if system.revocations.has_ended(header) { Err(Reason::Ended) } else { Ok(opened) }
-}
-
-/// A session with an id from the operating system (C01). Without random numbers there is none (C02).
+/// A session under a new id.
 fn new_record(system: &System, kind: Kind, owner: Option<&str>) -> Result<Record, CommitError> {
-    let mut random = [0; 48];
-    SysRng.try_fill_bytes(&mut random).map_err(|_| CommitError::Random)?;
-    let (mut id, mut handle) = (SessionId([0; 32]), Handle([0; 16]));
-    id.0.copy_from_slice(&random[..32]);
-    handle.0.copy_from_slice(&random[32..]);
+    let (id, handle) = SessionId::new(system.random)?;
     let now = system.now();
     let mut header = Header {
         kind,
@@ -209,7 +234,7 @@ fn new_record(system: &System, kind: Kind, owner: Option<&str>) -> Result<Record
         id,
         handle,
         generation: 0,
-        epoch: system.revocations.epoch(owner, now),
+        epoch: system.revocations.epoch(now),
         shard: 0,
         created: now,
         authenticated: if owner.is_some() { now } else { 0 },
@@ -219,6 +244,8 @@ fn new_record(system: &System, kind: Kind, owner: Option<&str>) -> Result<Record
         absolute_deadline: 0,
         version: 0,
         owner: owner.map(Into::into),
+        renewed: 0,
+        label: None,
     };
     system.lifetime.begin(&mut header, now);
     Ok(Record { header, fields: Fields::empty() })

@@ -12,6 +12,7 @@ pub(crate) fn write(header: &Header, out: &mut Vec<u8>) {
     out.push(match header.kind {
         Kind::Anonymous => 1,
         Kind::Stateless => 2,
+        Kind::Stored => 3,
     });
     out.push(if header.remembered { REMEMBERED } else { 0 });
     out.extend_from_slice(&header.id.0);
@@ -36,12 +37,13 @@ pub(crate) fn write(header: &Header, out: &mut Vec<u8>) {
 }
 
 /// Reads a header and says how many bytes it had. `None` when it breaks a rule of the format: an
-/// unknown kind or flag, an id of zeros (C11), or an anonymous session with an owner.
+/// unknown kind or flag, an id of zeros (C11), or an owner where none belongs.
 pub(crate) fn read(bytes: &[u8]) -> Option<(Header, usize)> {
     let mut reader = Reader(bytes);
     let kind = match reader.take::<1>()? {
         [1] => Kind::Anonymous,
         [2] => Kind::Stateless,
+        [3] => Kind::Stored,
         _ => return None,
     };
     let [flags] = reader.take()?;
@@ -61,6 +63,8 @@ pub(crate) fn read(bytes: &[u8]) -> Option<(Header, usize)> {
         absolute_deadline: reader.u48()?,
         version: reader.u48()?,
         owner: None,
+        renewed: 0,
+        label: None,
     };
     let length = usize::from(u16::from_be_bytes(reader.take()?));
     let owner = std::str::from_utf8(reader.0.get(..length)?).ok()?;
@@ -70,7 +74,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<(Header, usize)> {
     let lawful = flags <= REMEMBERED
         && header.id.0 != [0; 32]
         && length <= MAX_OWNER
-        && !(kind == Kind::Anonymous && header.owner.is_some());
+        && (kind == Kind::Stateless || header.owner.is_none());
     lawful.then_some((header, FIXED + length))
 }
 

@@ -18,8 +18,7 @@ mod xaes;
 use base64_simd::URL_SAFE_NO_PAD;
 use rand::Rng;
 
-pub(crate) use xaes::Xaes;
-use xaes::{NONCE, TAG};
+pub(crate) use xaes::{NONCE, TAG, Xaes};
 
 use crate::{
     events::Reason,

@@ -5,11 +5,11 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use rand::{TryRng, rngs::SysRng};
 use zeroize::Zeroizing;
 
 use crate::{
+    derive,
     envelope::{Xaes, base64url_decode, base64url_encode},
     error::BuildError,
 };
@@ -111,9 +111,9 @@ impl Key {
             return Err(weak());
         }
         let mut id = KeyId::default();
-        derive(&secret, b"hardtack 1 key id", &mut id.0)?;
+        derive::from_secret(&secret, b"hardtack 1 key id", &mut id.0).map_err(|_| weak())?;
         let mut envelope = Zeroizing::new([0; 32]);
-        derive(&secret, b"hardtack 1 envelope", &mut envelope[..])?;
+        derive::from_secret(&secret, b"hardtack 1 envelope", &mut envelope[..]).map_err(|_| weak())?;
         let cipher = Xaes::new(&envelope).map_err(|_| weak())?;
         Ok(Self { secret, id, cipher, opened_retired: AtomicU64::default(), last_opened_retired: AtomicU64::default() })
     }
@@ -132,17 +132,4 @@ fn weak() -> BuildError {
 /// A fresh key to paste, for the messages that ask for one.
 pub(crate) fn example() -> String {
     Key::generate().map(|key| key.to_secret_text().to_string()).unwrap_or_default()
-}
-
-/// HKDF-SHA256 without salt; the label is the purpose (F10).
-fn derive(secret: &[u8; 32], label: &[u8], out: &mut [u8]) -> Result<(), BuildError> {
-    struct Length(usize);
-    impl KeyType for Length {
-        fn len(&self) -> usize {
-            self.0
-        }
-    }
-    let extracted = Salt::new(HKDF_SHA256, &[]).extract(secret);
-    let derived = extracted.expand(&[label], Length(out.len())).and_then(|okm| okm.fill(out));
-    derived.map_err(|_| weak())
 }

@@ -7,6 +7,7 @@
 //! Memory is bounded: [`table`] has the budgets and what happens when they are full.
 
 mod journal;
+mod superseded;
 mod table;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 };
 
 use journal::Journal;
+pub(crate) use superseded::Superseded;
 use table::Table;
 pub(crate) use table::{Ending, OwnerHash};
 
@@ -67,8 +69,8 @@ impl Revocations {
     }
 
     /// The epoch to seal into a session that is made now: above everything that ends older ones.
-    pub(crate) fn epoch(&self, owner: Option<&str>, now: u64) -> u64 {
-        self.table.read().unwrap_or_else(PoisonError::into_inner).epoch(owner.map(OwnerHash::of), now)
+    pub(crate) fn epoch(&self, now: u64) -> u64 {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).epoch(now)
     }
 
     /// Remembers endings: all of them, or none and an error.
@@ -80,7 +82,7 @@ impl Revocations {
     pub(crate) fn end_owner(&self, owner: &str, now: u64) -> Result<u64, StoreError> {
         let owner = OwnerHash::of(owner);
         self.end_with(now, |table| {
-            let epoch = table.epoch(Some(owner), now).saturating_add(1);
+            let epoch = table.epoch(now).saturating_add(1);
             (vec![Ending::Owner { owner, epoch }], epoch)
         })
     }
@@ -90,7 +92,7 @@ impl Revocations {
     pub(crate) fn end_others(&self, owner: &str, spared: &Header, now: u64) -> Result<Option<u64>, StoreError> {
         let owner = OwnerHash::of(owner);
         self.end_with(now, |table| {
-            let epoch = table.epoch(Some(owner), now).saturating_add(1);
+            let epoch = table.epoch(now).saturating_add(1);
             (vec![Ending::Owner { owner, epoch }], Some(epoch).filter(|_| !table.has_ended(spared)))
         })
     }

@@ -77,6 +77,8 @@ pub(super) struct Table {
     signed_in: Class,
     anonymous: Class,
     epochs: HashMap<OwnerHash, u64>,
+    /// The highest epoch that any owner ever had.
+    highest: u64,
 }
 
 #[derive(Default)]
@@ -104,7 +106,7 @@ impl Ended {
 
 impl Table {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, signed_in: Class::default(), anonymous: Class::default(), epochs: HashMap::new() }
+        Self { limit, signed_in: Class::default(), anonymous: Class::default(), epochs: HashMap::new(), highest: 0 }
     }
 
     pub(super) fn has_ended(&self, header: &Header) -> bool {
@@ -118,11 +120,10 @@ impl Table {
     }
 
     /// The epoch for a session that is made now.
-    pub(super) fn epoch(&self, owner: Option<OwnerHash>, now: u64) -> u64 {
-        let class = if owner.is_some() { &self.signed_in } else { &self.anonymous };
-        let above_floor = if class.floor == 0 { 0 } else { class.floor.saturating_add(1) };
-        let of_owner = owner.and_then(|owner| self.epochs.get(&owner)).copied().unwrap_or(0);
-        now.max(above_floor).max(of_owner).min(MAX_MS)
+    pub(super) fn epoch(&self, now: u64) -> u64 {
+        let floor = self.signed_in.floor.max(self.anonymous.floor);
+        let above_floor = if floor == 0 { 0 } else { floor.saturating_add(1) };
+        now.max(above_floor).max(self.highest).min(MAX_MS)
     }
 
     pub(super) fn end(&mut self, ending: &Ending, now: u64) {
@@ -178,6 +179,7 @@ impl Table {
     fn raise(&mut self, owner: OwnerHash, epoch: u64) {
         let known = self.epochs.entry(owner).or_default();
         *known = epoch.max(*known);
+        self.highest = self.highest.max(epoch);
     }
 
     /// Makes room for at least a sixteenth of the budget, so that its cost is spread over as many endings.

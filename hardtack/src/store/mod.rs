@@ -21,10 +21,18 @@
 //! - A store belongs to one application. Two applications use two files, prefixes or schemas.
 
 mod key;
+mod memory;
 mod row;
+pub(crate) mod sealing;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+pub(crate) mod timed;
 
 pub use key::StoreKey;
+pub use memory::MemoryStore;
 pub use row::{Facts, Row};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 
 use crate::error::StoreError;
 
@@ -40,8 +48,9 @@ use crate::error::StoreError;
 pub trait Store: Send + Sync + 'static {
     /// Inserts a row if there is none under its key and no tombstone, expired or not.
     ///
-    /// For a row with an owner, in the same step: refuses when the owner's epoch is above
-    /// `admission.epoch`, and keeps `admission.limit`, counting the owner's rows that are not expired.
+    /// For a row with an owner, in the same step and in this order: refuses when the owner's epoch is above
+    /// `admission.epoch`, and keeps `admission.limit`, counting the owner's rows that are not expired. With
+    /// [`Beyond::EndOldest`] those that were created first are deleted until there is room.
     fn create(
         &self,
         key: StoreKey,

@@ -1,0 +1,116 @@
+//! What a handler asks of the store at once, before its request is committed.
+
+use crate::{
+    commit::{Saved, Shelf, replay},
+    error::{CommitError, FieldError, StoreError},
+    fields::Fields,
+    record::{Kind, Record},
+    request::Shared,
+    store::sealing,
+};
+
+impl Shared {
+    /// Takes a field out of the record in the store, and answers the fields from before; `None` when
+    /// another request was faster.
+    pub(crate) async fn take_once(
+        &self,
+        name: &'static str,
+        fits: impl Fn(&Fields) -> Result<(), FieldError>,
+    ) -> Result<Option<Fields>, CommitError> {
+        let (header, now) = self.with(|state, system| {
+            let in_store = state.stored().and(state.record.as_ref()).map(|record| record.header.clone());
+            if state.closed { Err(CommitError::Closed) } else { Ok((in_store, system.now())) }
+        })?;
+        let system = &self.sessions.system;
+        let failed = |error: FieldError| CommitError::Field { why: error.to_string() };
+        let (Some(header), Some(store)) = (header, &system.store) else {
+            return self.with(|state, system| {
+                let fields = state.record.as_ref().map_or_else(Fields::empty, |record| record.fields.clone());
+                fits(&fields).map_err(failed)?;
+                state.change_fields(system, move |fields| Ok(fields.remove(name))).map_err(failed)?;
+                Ok(Some(fields))
+            });
+        };
+        let shelf = Shelf { system, store, now };
+        let Some((mut record, writes)) = shelf.load(&header).await? else { return Ok(None) };
+        fits(&record.fields).map_err(failed)?;
+        let mut before = record.fields.clone();
+        if !record.fields.remove(name) {
+            return Ok(None);
+        }
+        let mut won = true;
+        let mut take_again = |record: &mut Record| {
+            before = record.fields.clone();
+            won = record.fields.remove(name);
+            Ok(won)
+        };
+        let Some(saved) = shelf.replace(record, &writes, &mut take_again).await? else { return Ok(None) };
+        self.rebase(saved)?;
+        Ok(Some(before).filter(|_| won))
+    }
+
+    /// Goes on from a newer record: what the handler did so far is done again on it.
+    fn rebase(&self, (record, writes): Saved) -> Result<(), CommitError> {
+        let system = &self.sessions.system;
+        loop {
+            let (mut log, count) = self.with(|state, _| (std::mem::take(&mut state.changes.log), state.writes));
+            let mut next = record.clone();
+            let replayed = replay(&mut log, system, &mut next);
+            let overtaken = self.with(|state, _| {
+                state.changes.log.splice(0..0, log);
+                if state.writes == count && replayed.is_ok() {
+                    state.record = Some(next);
+                    state.origin.iter_mut().for_each(|origin| origin.stored = Some(writes.clone()));
+                }
+                state.writes != count
+            });
+            if !overtaken {
+                return replayed.map(|_| ());
+            }
+        }
+    }
+
+    /// Whether the session still lives.
+    pub(crate) async fn confirm(&self) -> Result<bool, StoreError> {
+        let system = &self.sessions.system;
+        let (header, has_row) = self.with(|state, _| {
+            (state.record.as_ref().map(|record| record.header.clone()), state.closed || state.stored().is_some())
+        });
+        let Some(header) = header else { return Ok(false) };
+        let now = system.now();
+        let Some(store) = system.store.as_ref().filter(|_| has_row && header.kind == Kind::Stored) else {
+            return Ok(system.lifetime.check(&header, now).is_ok() && !system.revocations.has_ended(&header));
+        };
+        let row = store.load(header.handle.into(), now).await?;
+        let record = row.and_then(|row| sealing::open(&row, &header));
+        Ok(record.is_some_and(|(record, _)| system.lifetime.check(&record.header, now).is_ok()))
+    }
+
+    /// Ends the owner's other sessions and puts this one above them.
+    pub(crate) async fn end_others(&self) -> Result<(), StoreError> {
+        let system = &self.sessions.system;
+        let header = self.with(|state, _| state.record.as_ref().map(|record| record.header.clone()));
+        let Some(header) = header else { return Ok(()) };
+        let Some(owner) = header.owner.as_deref() else { return Ok(()) };
+        let now = system.now();
+        let epoch = match &system.store {
+            Some(store) => {
+                let until = now.saturating_add(system.lifetime.longest());
+                let epoch = store.end_owner(owner, Some(header.handle.into()), until).await?;
+                system.end_envelopes_of(owner, now)?;
+                Some(epoch)
+            }
+            None => system.revocations.end_others(owner, &header, now)?,
+        };
+        self.with(|state, system| {
+            let record = state.record.as_mut().filter(|record| record.header.handle == header.handle);
+            if let (Some(record), Some(epoch)) = (record, epoch) {
+                record.header.epoch = epoch;
+                state.prepared = Some(epoch);
+                // Without a store the epoch is in the cookie.
+                state.changes.record |= system.store.is_none();
+            }
+        });
+        Ok(())
+    }
+}

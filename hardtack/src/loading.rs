@@ -1,0 +1,228 @@
+//! From the presented cookie to a session: the envelope, its clocks, and where the data is in a store the
+//! row.
+
+use crate::{
+    cookie::header::{Candidates, Presented},
+    envelope::{self, Opened},
+    error::StoreError,
+    events::{self, Reason},
+    keyring::KeyState,
+    record::{Header, Kind, Record},
+    sessions::{Site, System},
+    store::{
+        Admission, Created,
+        sealing::{self, Writes},
+        timed::TimedStore,
+    },
+};
+
+/// How long the cookie from before a renewal is still taken, in milliseconds: a minute, for requests that
+/// were under way (D10). Afterwards it is a copy in the wrong hands.
+const RENEWAL_GRACE: u64 = 60_000;
+
+/// What came with a request.
+pub(crate) struct Arrival {
+    /// A cookie of ours came.
+    pub(crate) presented: bool,
+    /// It came under its previous name.
+    pub(crate) by_previous_name: bool,
+    pub(crate) session: Result<Option<Live>, Reason>,
+}
+
+/// A session that lives.
+pub(crate) struct Live {
+    pub(crate) record: Record,
+    /// The latest writes of its row, when it has one.
+    pub(crate) stored: Option<Writes>,
+    /// The browser needs another cookie for it, changed or not.
+    pub(crate) stale: bool,
+    /// It was sealed under a key that no longer seals.
+    pub(crate) retired: bool,
+}
+
+impl Live {
+    fn in_envelope(opened: Opened) -> Self {
+        let retired = opened.key_state == KeyState::Retired;
+        Self { record: opened.record, stored: None, stale: false, retired }
+    }
+}
+
+/// Opens what was presented where all of a session is in its envelope.
+pub(crate) fn arrive(system: &System, loopback: bool, presented: &Presented, now: u64) -> Arrival {
+    let (arrival, envelopes) = open(system, loopback, presented, now);
+    let session = envelopes.and_then(|envelopes| {
+        if envelopes.rivals.is_empty() { Ok(envelopes.first.map(Live::in_envelope)) } else { Err(Reason::Conflict) }
+    });
+    Arrival { session, ..arrival }
+}
+
+/// Opens what was presented and asks the store about sessions that are kept there.
+pub(crate) async fn arrive_from(
+    system: &System,
+    store: &TimedStore,
+    loopback: bool,
+    presented: &Presented,
+    now: u64,
+) -> Result<Arrival, StoreError> {
+    let (arrival, envelopes) = open(system, loopback, presented, now);
+    let envelopes = match envelopes {
+        Ok(envelopes) => envelopes,
+        Err(reason) => return Ok(Arrival { session: Err(reason), ..arrival }),
+    };
+    let (mut live, mut refused) = (None, None);
+    for opened in envelopes.first.into_iter().chain(envelopes.rivals) {
+        let found = if opened.record.header.kind == Kind::Anonymous {
+            Ok(Live::in_envelope(opened))
+        } else {
+            fetch(system, store, opened, now).await?
+        };
+        match found {
+            Ok(_) if live.is_some() => return Ok(Arrival { session: Err(Reason::Conflict), ..arrival }),
+            Ok(found) => live = Some(found),
+            Err(reason) => refused = refused.or(Some(reason)),
+        }
+    }
+    let session = match (live, refused) {
+        (None, Some(reason)) => Err(reason),
+        (live, _) => Ok(live),
+    };
+    Ok(Arrival { session, ..arrival })
+}
+
+/// The sessions that opened, each with the newest of its envelopes.
+#[derive(Default)]
+struct Envelopes {
+    first: Option<Opened>,
+    /// Others than the first. Two that live mean that somebody planted one of them (B02).
+    rivals: Vec<Opened>,
+}
+
+fn open(system: &System, loopback: bool, presented: &Presented, now: u64) -> (Arrival, Result<Envelopes, Reason>) {
+    let Presented { present, previous } = presented;
+    let site = system.site(loopback);
+    let mut arrival = Arrival { presented: !present.is_empty(), by_previous_name: false, session: Ok(None) };
+    let envelopes = match (previous, system.previous(now)) {
+        (Some(previous), Some(site)) if present.is_empty() => {
+            arrival.by_previous_name = true;
+            open_each(system, site, previous, now)
+        }
+        _ => open_each(system, site, present, now),
+    };
+    (arrival, envelopes)
+}
+
+fn open_each(system: &System, site: &Site, candidates: &Candidates, now: u64) -> Result<Envelopes, Reason> {
+    let mut envelopes = Envelopes::default();
+    let mut refused = None;
+    for value in candidates.iter() {
+        match open_live(system, site, value, now) {
+            Ok(opened) => envelopes.add(opened),
+            Err(reason) => refused = refused.or(Some(reason)),
+        }
+    }
+    match refused {
+        Some(reason) if envelopes.first.is_none() => Err(reason),
+        _ => Ok(envelopes),
+    }
+}
+
+impl Envelopes {
+    fn add(&mut self, opened: Opened) {
+        let Some(first) = &mut self.first else {
+            self.first = Some(opened);
+            return;
+        };
+        let header = &opened.record.header;
+        let same = std::iter::once(first).chain(&mut self.rivals).find(|known| known.record.header.id == header.id);
+        match same {
+            Some(known) if newness(&known.record.header) >= newness(header) => {}
+            Some(known) => *known = opened,
+            None => self.rivals.push(opened),
+        }
+    }
+}
+
+fn newness(header: &Header) -> (bool, u32, u64, u64) {
+    (header.kind != Kind::Anonymous, header.generation, header.version, header.last_seen)
+}
+
+fn open_live(system: &System, site: &Site, value: &[u8], now: u64) -> Result<Opened, Reason> {
+    let opened = envelope::open(&system.keys, &site.binding, value, now)?;
+    let header = &opened.record.header;
+    if header.kind != Kind::Anonymous && header.kind != system.recorded && !system.migrates(header.kind, now) {
+        return Err(Reason::WrongKind);
+    }
+    if header.kind == Kind::Stored {
+        return system.lifetime.check_absolute(header, now).map(|()| opened);
+    }
+    system.lifetime.check(header, now)?;
+    if system.revocations.has_ended(header) { Err(why_ended(system, header, Reason::Ended, now)) } else { Ok(opened) }
+}
+
+fn why_ended(system: &System, header: &Header, otherwise: Reason, now: u64) -> Reason {
+    if system.superseded.contains(header.handle, now) { Reason::Superseded } else { otherwise }
+}
+
+/// The session in the store that an envelope names.
+async fn fetch(
+    system: &System,
+    store: &TimedStore,
+    opened: Opened,
+    now: u64,
+) -> Result<Result<Live, Reason>, StoreError> {
+    let envelope = &opened.record.header;
+    let migrating = envelope.kind != system.recorded;
+    let Some(row) = store.load(envelope.handle.into(), now).await? else {
+        if migrating {
+            return migrate(system, store, opened.record, now).await;
+        }
+        return Ok(Err(why_ended(system, envelope, Reason::Absent, now)));
+    };
+    let Some((mut record, writes)) = sealing::open(&row, envelope) else { return Ok(Err(Reason::Unreadable)) };
+    let header = &mut record.header;
+    header.absolute_deadline = header.absolute_deadline.min(envelope.absolute_deadline);
+    if let Err(reason) = system.lifetime.check(header, now) {
+        return Ok(Err(reason));
+    }
+    let mut stale = migrating;
+    if !migrating && envelope.generation < header.generation {
+        let previous = envelope.generation.saturating_add(1) == header.generation;
+        if !previous || now.saturating_sub(header.renewed) >= RENEWAL_GRACE {
+            store.delete(header.handle.into(), header.absolute_deadline).await?;
+            events::ended(header.handle);
+            return Ok(Err(Reason::Reused));
+        }
+        stale = true;
+    }
+    // A cookie that is ahead of its row was answered for; the store has lost that write.
+    header.generation = header.generation.max(envelope.generation);
+    let retired = opened.key_state == KeyState::Retired;
+    Ok(Ok(Live { record, stored: Some(writes), stale, retired }))
+}
+
+/// Moves a session into the store under its own id, once: where it was ended, a tombstone refuses it.
+async fn migrate(
+    system: &System,
+    store: &TimedStore,
+    mut record: Record,
+    now: u64,
+) -> Result<Result<Live, Reason>, StoreError> {
+    record.header.kind = system.recorded;
+    record.header.version = 1;
+    record.header.epoch = 0;
+    let write = rand::random();
+    let writes = Writes::default().and(write);
+    let Ok(row) = sealing::seal(&record, &writes) else { return Err(StoreError::new("no random numbers")) };
+    // An owner whose sessions were ever ended here has signed in again since, into the store.
+    let admission = Admission { epoch: 0, limit: None };
+    Ok(match store.create(record.header.handle.into(), row, admission, now).await? {
+        Created::Created => Ok(Live { record, stored: Some(writes), stale: true, retired: false }),
+        Created::Exists => match store.load(record.header.handle.into(), now).await? {
+            Some(row) => sealing::open(&row, &record.header)
+                .map(|(record, writes)| Live { record, stored: Some(writes), stale: true, retired: false })
+                .ok_or(Reason::Unreadable),
+            None => Err(Reason::Ended),
+        },
+        Created::OwnerEnded | Created::LimitReached => Err(Reason::Ended),
+    })
+}
