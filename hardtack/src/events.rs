@@ -111,6 +111,11 @@ pub(crate) fn lost_to_an_ending(handle: Handle) {
     tracing::info!(target: "hardtack", %handle, "changes dropped: the session ended during the request");
 }
 
+/// A request with the cookie from before a sign-in wrote to a session that nobody will see.
+pub(crate) fn held_back() {
+    tracing::info!(target: "hardtack", "changes dropped: the cookie is from before a sign-in");
+}
+
 /// The keyring was read again.
 pub(crate) fn keys_reloaded() {
     tracing::info!(target: "hardtack", "keys reloaded");

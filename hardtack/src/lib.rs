@@ -2,10 +2,7 @@
 #![cfg_attr(not(feature = "axum"), doc = "Web sessions in `HttpOnly` cookies. The tour is that of the feature `axum`.")]
 
 mod adapters;
-mod at_once;
-mod changes;
 mod clock;
-mod commit;
 mod cookie;
 pub mod csrf;
 mod derive;
@@ -19,16 +16,13 @@ mod inspection;
 mod json;
 mod keyring;
 mod lifetime;
-mod loading;
 pub mod login;
-mod outcome;
 mod purging;
 mod record;
 mod request;
 mod revocation;
 mod session;
 mod sessions;
-mod state;
 pub mod store;
 
 pub use clock::Clock;
@@ -40,9 +34,9 @@ pub use field::Field;
 pub use inspection::Inspection;
 pub use keyring::{KEYS_VARIABLE, Key, KeyFile, KeyId, KeyState, Keyring};
 pub use lifetime::Lifetime;
-pub use outcome::Outcome;
+
 pub use record::{Handle, Kind};
-pub use request::{Finish, SessionRequest};
+pub use request::{Finish, Outcome, SessionRequest};
 pub use revocation::Revocations;
 pub use session::Session;
 pub use sessions::{Sessions, SessionsBuilder};

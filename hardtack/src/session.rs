@@ -14,9 +14,8 @@ use crate::{
     field::Field,
     fields::Fields,
     json::{Members, decode, encode, object_text},
-    outcome::Outcome,
     record::Handle,
-    request::Shared,
+    request::{Outcome, Shared},
     store::Row,
 };
 

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use tokio::sync::MutexGuard;
+
 use crate::{
     clock::{Clock, millis},
     cookie::{CookiePolicy, policy::is_loopback, set_cookie::CookieWriter},
@@ -263,9 +265,11 @@ impl System {
         if self.migrates_any() { self.revocations.end_owner(owner, now).map(|_| ()) } else { Ok(()) }
     }
 
-    /// Waits for the turn of a session whose writes conflict.
-    pub(crate) async fn turn(&self, header: &Header) -> tokio::sync::MutexGuard<'_, ()> {
-        self.turns[usize::from(header.handle.0[0]) % TURNS].lock().await
+    /// Waits for the turn of a session whose writes conflict; no longer than for an answer of the store,
+    /// because a turn is a courtesy.
+    pub(crate) async fn turn(&self, header: &Header, store: &TimedStore) -> Option<MutexGuard<'_, ()>> {
+        let turn = self.turns[usize::from(header.handle.0[0]) % TURNS].lock();
+        tokio::time::timeout(store.deadline(), turn).await.ok()
     }
 
     /// The cookie to write for a request.

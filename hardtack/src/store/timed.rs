@@ -17,6 +17,11 @@ impl TimedStore {
     pub(crate) fn new(store: Arc<dyn AnyStore>, deadline: Duration) -> Self {
         Self { store, deadline }
     }
+
+    /// How long a call may take.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
+    }
 }
 
 /// Says each call of the contract three times: for any store, boxed, and with the deadline around it.

@@ -1,11 +1,13 @@
 //! What a handler asks of the store at once, before its request is committed.
 
 use crate::{
-    commit::{Saved, Shelf, replay},
     error::{CommitError, FieldError, StoreError},
     fields::Fields,
     record::{Kind, Record},
-    request::Shared,
+    request::{
+        Shared,
+        shelf::{Saved, Shelf, replay},
+    },
     store::sealing,
 };
 

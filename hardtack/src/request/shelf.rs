@@ -1,18 +1,16 @@
-//! What was decided, done in the store: create, replace, touch, delete, and what to do when others were
-//! faster or an answer was lost.
+//! One record against its row: loaded, replaced, created; what to do when others were faster, and when an answer
+//! was lost.
 
 use tokio::sync::MutexGuard;
 
 use crate::{
-    changes::Change,
-    cookie::SessionHeaders,
-    error::{CommitError, StoreError},
+    error::CommitError,
     events,
-    outcome::{self, Cookie, Outcome},
     record::{Header, Record, SessionId},
-    sessions::{Sessions, System},
+    request::changes::Change,
+    sessions::System,
     store::{
-        Admission, Created, Replaced, Row, StoreKey,
+        Admission, Created, Replaced, Row,
         sealing::{self, Writes},
         timed::TimedStore,
     },
@@ -23,116 +21,6 @@ use crate::{
 const ATTEMPTS: usize = 64;
 /// How many errors of the store one write survives: the first may have lost nothing but the answer.
 const FAULTS: usize = 2;
-/// How long a deleted session's tombstone stands where nothing but a delayed write could bring it back, in
-/// milliseconds: ten minutes, longer than any call's deadline.
-const TOMBSTONE: u64 = 600_000;
-
-/// What is to be done in the store, and the answer when it was done.
-pub(crate) struct Plan {
-    /// The session that this request ends, and whether it has a row.
-    pub(crate) ended: Option<(Header, bool)>,
-    pub(crate) write: Write,
-    pub(crate) record: Option<Record>,
-    /// The latest writes of the row that is replaced.
-    pub(crate) writes: Writes,
-    pub(crate) log: Vec<Change>,
-    pub(crate) prepared: Option<u64>,
-    pub(crate) outcome: Outcome,
-    pub(crate) cookie: Cookie,
-    pub(crate) headers: SessionHeaders,
-    pub(crate) loopback: bool,
-    pub(crate) now: u64,
-}
-
-/// What happens to the row.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Write {
-    Nothing,
-    Touch,
-    /// A row under an id that nobody has yet, or, `known`, under the one of the envelope that came.
-    Create {
-        known: bool,
-    },
-    Replace,
-}
-
-/// What a plan has come to. What failed gives its changes back, to be tried again.
-pub(crate) type Done = Result<(Outcome, SessionHeaders, Option<Record>), (CommitError, Vec<Change>)>;
-
-/// Carries a plan out. One of several steps is finished even when the request is dropped meanwhile.
-pub(crate) async fn carry_out(sessions: &Sessions, mut plan: Box<Plan>) -> Done {
-    let steps = usize::from(matches!(plan.ended, Some((_, true)))) + usize::from(plan.write != Write::Nothing);
-    if steps < 2 {
-        return plan.run(&sessions.system).await;
-    }
-    let sessions = sessions.clone();
-    let task = tokio::spawn(async move { plan.run(&sessions.system).await });
-    task.await.unwrap_or_else(|stopped| Err((StoreError::new(stopped).into(), Vec::new())))
-}
-
-impl Plan {
-    async fn run(&mut self, system: &System) -> Done {
-        let Some(store) = &system.store else {
-            return Err((StoreError::new("there is none").into(), Vec::new()));
-        };
-        match self.steps(&Shelf { system, store, now: self.now }).await {
-            Ok((outcome, headers)) => Ok((outcome, headers, self.record.take())),
-            Err(error) => Err((error, std::mem::take(&mut self.log))),
-        }
-    }
-
-    async fn steps(&mut self, shelf: &Shelf<'_>) -> Result<(Outcome, SessionHeaders), CommitError> {
-        let system = shelf.system;
-        let headers = std::mem::take(&mut self.headers);
-        if let Some((ended, true)) = &self.ended {
-            outcome::supersede(system, ended, self.record.as_ref(), self.now);
-            shelf.store.delete(ended.handle.into(), system.tombstone(ended, self.now)).await?;
-        }
-        if !self.write(shelf).await? {
-            return Ok((Outcome::Ended, headers));
-        }
-        let headers = outcome::respond(system, self.loopback, self.cookie, self.record.as_ref(), headers, self.now)?;
-        if let Some((ended, in_store)) = &self.ended {
-            // An anonymous one was in an envelope before it had a row.
-            if !in_store || ended.owner.is_none() {
-                outcome::end(system, ended, self.record.as_ref(), self.now)?;
-            }
-            events::ended(ended.handle);
-        }
-        Ok((self.outcome, headers))
-    }
-
-    /// Answers whether the session still lives.
-    async fn write(&mut self, shelf: &Shelf<'_>) -> Result<bool, CommitError> {
-        let Some(record) = &self.record else { return Ok(true) };
-        let key = StoreKey::from(record.header.handle);
-        let saved = match self.write {
-            Write::Nothing => return Ok(true),
-            Write::Touch => {
-                let mut header = record.header.clone();
-                shelf.system.lifetime.touch(&mut header, self.now);
-                let touched = shelf.store.touch(key, header.last_seen, header.idle_deadline).await;
-                touched.unwrap_or_else(|error| events::not_touched(&error));
-                return Ok(true);
-            }
-            Write::Create { known } => shelf.create(record.clone(), known, self.prepared, &mut self.log).await?,
-            Write::Replace => {
-                shelf
-                    .replace(record.clone(), &self.writes, &mut |record| replay(&mut self.log, shelf.system, record))
-                    .await?
-            }
-        };
-        let Some((record, _)) = saved else {
-            events::lost_to_an_ending(key.into());
-            return Ok(false);
-        };
-        if matches!(self.write, Write::Create { .. }) && record.header.owner.is_some() {
-            events::signed_in(key.into());
-        }
-        self.record = Some(record);
-        Ok(true)
-    }
-}
 
 /// Does the changes again on a newer record. Answers whether they changed anything.
 pub(crate) fn replay(log: &mut [Change], system: &System, record: &mut Record) -> Result<bool, CommitError> {
@@ -159,6 +47,14 @@ impl Shelf<'_> {
         Ok(row.and_then(|row| sealing::open(&row, envelope)))
     }
 
+    /// Records that the session is used now. What fails is told and no more: nothing of the handler's is lost.
+    pub(crate) async fn touch(&self, header: &Header) {
+        let mut header = header.clone();
+        self.system.lifetime.touch(&mut header, self.now);
+        let touched = self.store.touch(header.handle.into(), header.last_seen, header.idle_deadline).await;
+        touched.unwrap_or_else(|error| events::not_touched(&error));
+    }
+
     /// Replaces the row that `record` was made from. When others were faster, `again` makes its changes on
     /// what they left, and answers whether there are any. `None` when the session is gone.
     pub(crate) async fn replace(
@@ -183,8 +79,8 @@ impl Shelf<'_> {
                 Err(error) => Some(error),
             };
             faults += usize::from(lost.is_some());
-            if turn.is_none() {
-                turn = Some(self.system.turn(&next.header).await);
+            if turn.is_none() && lost.is_none() {
+                turn = self.system.turn(&next.header, self.store).await;
             }
             let Some((current, latest)) = self.load(&next.header).await? else { return Ok(None) };
             if current.header.version == before {
@@ -208,7 +104,7 @@ impl Shelf<'_> {
     }
 
     /// Makes the row of a new record. `None` when the session had ended.
-    async fn create(
+    pub(crate) async fn create(
         &self,
         mut record: Record,
         known: bool,
@@ -264,15 +160,5 @@ impl Shelf<'_> {
         }
         self.system.lifetime.touch(&mut record.header, self.now);
         Ok(sealing::seal(record, writes)?)
-    }
-}
-
-impl System {
-    /// Until when a session must not come back under its id: where an envelope could bring it back, as long
-    /// as that opens.
-    pub(crate) fn tombstone(&self, header: &Header, now: u64) -> u64 {
-        let delayed = now.saturating_add(TOMBSTONE);
-        let from_an_envelope = header.owner.is_none() || self.migrates_any();
-        if from_an_envelope { delayed.max(header.absolute_deadline) } else { delayed }
     }
 }

@@ -1,13 +1,15 @@
 //! One request's session: what came, and what the handler made of it.
 
 use crate::{
-    changes::{Change, Changes},
     cookie::SessionHeaders,
     error::{CommitError, FieldError},
     events::{self, Reason},
     fields::Fields,
-    loading::{Arrival, Live},
     record::{Handle, Header, Kind, MAX_OWNER, Record, SessionId},
+    request::{
+        changes::{Change, Changes},
+        loading::{Arrival, Live},
+    },
     sessions::System,
     store::sealing::Writes,
 };

@@ -3,16 +3,18 @@
 use http::HeaderValue;
 
 use crate::{
-    commit::{Plan, Write},
     cookie::SessionHeaders,
     envelope,
     error::{CommitError, StoreError},
     events::{self, Reason},
     fields::Fields,
     record::{Header, Kind, Record},
+    request::{
+        commit::{Plan, Write},
+        state::State,
+    },
     revocation::Ending,
     sessions::{Site, System},
-    state::State,
 };
 
 /// What a request did to its session.
@@ -62,6 +64,9 @@ pub(crate) fn decide(system: &System, state: &mut State) -> Result<Decision, Com
         return Err(error);
     }
     if state.refused == Some(Reason::Superseded) && !state.changes.identity {
+        if state.changes.any() {
+            events::held_back();
+        }
         return Ok(Decision::nothing(headers));
     }
     // A request that changes nothing is judged by the time at which it asked.
@@ -86,7 +91,8 @@ pub(crate) fn decide(system: &System, state: &mut State) -> Result<Decision, Com
     };
     let headers = SessionHeaders { remove_previous: remove_previous(system, state, cookie, now)?, ..headers };
     let row_ends = state.changes.ended.as_ref().is_some_and(|_| state.came_from_the_store());
-    if write != Write::Nothing || row_ends {
+    let is_stored = state.record.as_ref().is_some_and(|record| record.header.kind == Kind::Stored);
+    if write != Write::Nothing || row_ends || is_stored && cookie == Cookie::Write {
         return Ok(Decision::Store(Box::new(Plan {
             ended: state.changes.ended.clone().map(|ended| (ended, row_ends)),
             write,
@@ -101,9 +107,7 @@ pub(crate) fn decide(system: &System, state: &mut State) -> Result<Decision, Com
             now,
         })));
     }
-    if let Some(record) =
-        state.record.as_mut().filter(|record| cookie == Cookie::Write && record.header.kind != Kind::Stored)
-    {
+    if let Some(record) = state.record.as_mut().filter(|_| cookie == Cookie::Write) {
         system.lifetime.touch(&mut record.header, now);
     }
     let record = state.record.as_ref();

@@ -1,4 +1,16 @@
 //! The framework-free door: [`SessionRequest`]. Adapters stand on it and on nothing else.
+//!
+//! The rooms are the stations of a request's way: what came is opened ([`loading`]), the handler changes it
+//! ([`state`], [`changes`]), once it is decided what that means ([`outcome`]), and where there is a store
+//! it is done there ([`commit`], [`shelf`]). What a handler cannot wait for goes to the store [`at_once`].
+
+mod at_once;
+pub(crate) mod changes;
+mod commit;
+mod loading;
+mod outcome;
+mod shelf;
+mod state;
 
 use std::{
     pin::Pin,
@@ -6,19 +18,17 @@ use std::{
     task::{Context, Poll},
 };
 
+pub use self::outcome::Outcome;
+use self::{commit::Plan, outcome::Decision, state::State};
 use crate::{
-    commit::{self, Plan},
     cookie::{
         SessionHeaders,
         header::{self, Presented},
     },
     error::{CommitError, SessionRejection},
-    loading,
-    outcome::{self, Decision, Outcome},
     purging,
     session::Session,
     sessions::{Sessions, System},
-    state::State,
 };
 
 /// One request and its session. Cheap to clone; clones are the same request.

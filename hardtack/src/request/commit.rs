@@ -1,0 +1,136 @@
+//! What was decided, done in the store; then the answer is made.
+
+use crate::{
+    cookie::SessionHeaders,
+    error::{CommitError, StoreError},
+    events,
+    record::{Header, Kind, Record},
+    request::{
+        changes::Change,
+        outcome::{self, Cookie, Outcome},
+        shelf::{Shelf, replay},
+    },
+    sessions::{Sessions, System},
+    store::{StoreKey, sealing::Writes},
+};
+
+/// How long a deleted session's tombstone stands where nothing but a delayed write could bring it back, in
+/// milliseconds: ten minutes, longer than any call's deadline.
+const TOMBSTONE: u64 = 600_000;
+
+/// What is to be done in the store, and the answer when it was done.
+pub(crate) struct Plan {
+    /// The session that this request ends, and whether it has a row.
+    pub(crate) ended: Option<(Header, bool)>,
+    pub(crate) write: Write,
+    pub(crate) record: Option<Record>,
+    /// The latest writes of the row that is replaced.
+    pub(crate) writes: Writes,
+    pub(crate) log: Vec<Change>,
+    pub(crate) prepared: Option<u64>,
+    pub(crate) outcome: Outcome,
+    pub(crate) cookie: Cookie,
+    pub(crate) headers: SessionHeaders,
+    pub(crate) loopback: bool,
+    pub(crate) now: u64,
+}
+
+/// What happens to the row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Write {
+    Nothing,
+    Touch,
+    /// A row under an id that nobody has yet, or, `known`, under the one of the envelope that came.
+    Create {
+        known: bool,
+    },
+    Replace,
+}
+
+/// What a plan has come to. What failed gives its changes back, to be tried again.
+pub(crate) type Done = Result<(Outcome, SessionHeaders, Option<Record>), (CommitError, Vec<Change>)>;
+
+/// Carries a plan out. One of several steps is finished even when the request is dropped meanwhile.
+pub(crate) async fn carry_out(sessions: &Sessions, mut plan: Box<Plan>) -> Done {
+    let steps = usize::from(matches!(plan.ended, Some((_, true)))) + usize::from(plan.write != Write::Nothing);
+    if steps < 2 {
+        return plan.run(&sessions.system).await;
+    }
+    let sessions = sessions.clone();
+    let task = tokio::spawn(async move { plan.run(&sessions.system).await });
+    task.await.unwrap_or_else(|stopped| Err((StoreError::new(stopped).into(), Vec::new())))
+}
+
+impl Plan {
+    async fn run(&mut self, system: &System) -> Done {
+        let Some(store) = &system.store else {
+            return Err((StoreError::new("there is none").into(), Vec::new()));
+        };
+        match self.steps(&Shelf { system, store, now: self.now }).await {
+            Ok((outcome, headers)) => Ok((outcome, headers, self.record.take())),
+            Err(error) => Err((error, std::mem::take(&mut self.log))),
+        }
+    }
+
+    async fn steps(&mut self, shelf: &Shelf<'_>) -> Result<(Outcome, SessionHeaders), CommitError> {
+        let system = shelf.system;
+        let headers = std::mem::take(&mut self.headers);
+        if let Some((ended, true)) = &self.ended {
+            outcome::supersede(system, ended, self.record.as_ref(), self.now);
+            shelf.store.delete(ended.handle.into(), system.tombstone(ended, self.now)).await?;
+        }
+        if !self.write(shelf).await? {
+            return Ok((Outcome::Ended, headers));
+        }
+        let headers = outcome::respond(system, self.loopback, self.cookie, self.record.as_ref(), headers, self.now)?;
+        if let Some((ended, in_store)) = &self.ended {
+            // An anonymous one was in an envelope before it had a row.
+            if !in_store || ended.owner.is_none() {
+                outcome::end(system, ended, self.record.as_ref(), self.now)?;
+            }
+            events::ended(ended.handle);
+        }
+        Ok((self.outcome, headers))
+    }
+
+    /// Answers whether the session still lives.
+    async fn write(&mut self, shelf: &Shelf<'_>) -> Result<bool, CommitError> {
+        let Some(record) = &self.record else { return Ok(true) };
+        let key = StoreKey::from(record.header.handle);
+        let saved = match self.write {
+            Write::Nothing | Write::Touch => {
+                if self.write == Write::Touch {
+                    shelf.touch(&record.header).await;
+                }
+                // The row was not written, so the session may have ended since it was loaded.
+                let confirms = self.cookie == Cookie::Write && record.header.kind == Kind::Stored;
+                return Ok(!confirms || shelf.load(&record.header).await?.is_some());
+            }
+            Write::Create { known } => shelf.create(record.clone(), known, self.prepared, &mut self.log).await?,
+            Write::Replace => {
+                shelf
+                    .replace(record.clone(), &self.writes, &mut |record| replay(&mut self.log, shelf.system, record))
+                    .await?
+            }
+        };
+        let Some((record, _)) = saved else {
+            events::lost_to_an_ending(key.into());
+            return Ok(false);
+        };
+        if matches!(self.write, Write::Create { .. }) && record.header.owner.is_some() {
+            events::signed_in(key.into());
+        }
+        self.record = Some(record);
+        Ok(true)
+    }
+}
+
+impl System {
+    /// Until when a session must not come back under its id: where an envelope could bring it back, as long
+    /// as that opens.
+    pub(crate) fn tombstone(&self, header: &Header, now: u64) -> u64 {
+        let delayed = now.saturating_add(TOMBSTONE);
+        let from_an_envelope = header.owner.is_none() || self.migrates_any();
+        if from_an_envelope { delayed.max(header.absolute_deadline) } else { delayed }
+    }
+}
