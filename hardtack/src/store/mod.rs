@@ -38,13 +38,8 @@ use crate::error::StoreError;
 
 /// A place for recorded sessions. The [module](self) has the rules.
 ///
-/// The methods are async functions; write them as such in an implementation:
-///
-/// ```ignore
-/// impl Store for MyStore {
-///     async fn load(&self, key: StoreKey, now: u64) -> Result<Option<Row>, StoreError> { … }
-/// }
-/// ```
+/// The methods are async functions, and an implementation writes them as such: `async fn load(&self, key:
+/// StoreKey, now: u64) -> Result<Option<Row>, StoreError>`.
 pub trait Store: Send + Sync + 'static {
     /// Inserts a row if there is none under its key and no tombstone, expired or not.
     ///
