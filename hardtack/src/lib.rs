@@ -2,6 +2,7 @@
 #![cfg_attr(not(feature = "axum"), doc = "Web sessions in `HttpOnly` cookies. The tour is that of the feature `axum`.")]
 
 mod adapters;
+mod builder;
 mod clock;
 mod cookie;
 pub mod csrf;
@@ -24,7 +25,9 @@ mod revocation;
 mod session;
 mod sessions;
 pub mod store;
+mod system;
 
+pub use builder::SessionsBuilder;
 pub use clock::Clock;
 pub use cookie::{CookiePolicy, SameSite, SessionHeaders};
 pub use devices::Device;
@@ -39,8 +42,10 @@ pub use record::{Handle, Kind};
 pub use request::{Finish, Outcome, SessionRequest};
 pub use revocation::Revocations;
 pub use session::Session;
-pub use sessions::{Sessions, SessionsBuilder};
+pub use sessions::Sessions;
 
+#[cfg(feature = "actix-web-4")]
+pub use adapters::actix::{SessionMiddleware, SessionMiddlewareService};
 #[cfg(feature = "axum")]
 pub use adapters::axum::{SessionFuture, SessionLayer, SessionService};
 

@@ -13,7 +13,7 @@ use std::{
 
 use tokio::{runtime::Handle, task::JoinHandle, time::sleep};
 
-use crate::{error::StoreError, events, sessions::System};
+use crate::{error::StoreError, events, system::System};
 
 /// Rows in one batch.
 const BATCH: usize = 500;

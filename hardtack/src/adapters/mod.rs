@@ -1,5 +1,7 @@
 //! How frameworks use the door. An adapter contains no policy.
 
+#[cfg(feature = "actix-web-4")]
+pub(crate) mod actix;
 #[cfg(feature = "axum")]
 pub(crate) mod axum;
 #[cfg(feature = "axum")]

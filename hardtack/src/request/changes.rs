@@ -3,7 +3,7 @@
 use crate::{
     error::FieldError,
     record::{Header, Record},
-    sessions::System,
+    system::System,
 };
 
 /// One change, which may run again on a newer record. It answers whether it changed anything.

@@ -10,8 +10,9 @@ use crate::{
         outcome::{self, Cookie, Outcome},
         shelf::{Shelf, replay},
     },
-    sessions::{Sessions, System},
+    sessions::Sessions,
     store::{StoreKey, sealing::Writes},
+    system::System,
 };
 
 /// How long a deleted session's tombstone stands where nothing but a delayed write could bring it back, in

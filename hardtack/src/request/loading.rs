@@ -8,12 +8,12 @@ use crate::{
     events::{self, Reason},
     keyring::KeyState,
     record::{Header, Kind, Record},
-    sessions::{Site, System},
     store::{
         Admission, Created,
         sealing::{self, Writes},
         timed::TimedStore,
     },
+    system::{Site, System},
 };
 
 /// How long the cookie from before a renewal is still taken, in milliseconds: a minute, for requests that

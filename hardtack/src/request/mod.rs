@@ -28,7 +28,8 @@ use crate::{
     error::{CommitError, SessionRejection},
     purging,
     session::Session,
-    sessions::{Sessions, System},
+    sessions::Sessions,
+    system::System,
 };
 
 /// One request and its session. Cheap to clone; clones are the same request.

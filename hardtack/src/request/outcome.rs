@@ -14,7 +14,7 @@ use crate::{
         state::State,
     },
     revocation::Ending,
-    sessions::{Site, System},
+    system::{Site, System},
 };
 
 /// What a request did to its session.

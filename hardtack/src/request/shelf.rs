@@ -8,12 +8,12 @@ use crate::{
     events,
     record::{Header, Record, SessionId},
     request::changes::Change,
-    sessions::System,
     store::{
         Admission, Created, Replaced, Row,
         sealing::{self, Writes},
         timed::TimedStore,
     },
+    system::System,
 };
 
 /// How often a write is begun again because others were faster. From the second time on, the requests of

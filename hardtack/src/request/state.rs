@@ -10,8 +10,8 @@ use crate::{
         changes::{Change, Changes},
         loading::{Arrival, Live},
     },
-    sessions::System,
     store::sealing::Writes,
+    system::System,
 };
 
 /// The state behind a [`Session`](crate::Session), under its lock.

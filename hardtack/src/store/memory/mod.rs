@@ -10,6 +10,7 @@ mod budget;
 mod expiry;
 mod owners;
 mod shard;
+mod table;
 
 use std::{
     fmt,
@@ -83,8 +84,9 @@ impl MemoryStore {
     /// [`end_owner`](Store::end_owner) ends the sign-ins that are under way for all owners instead of one's:
     /// those have to be repeated. Neither is forgotten early.
     pub fn with_limits(sessions: usize, bytes: usize) -> Self {
-        // A part of 16,384 rows keeps the pause of a growing table below a millisecond.
-        let parts = (sessions / 16_384).clamp(64, 4_096).next_power_of_two();
+        // A part of 16,384 rows keeps the pause of a growing table below a millisecond. A part of nothing but
+        // tombstones has a quarter of what fits into one.
+        let parts = (sessions >> 14).max(bytes / budget::TOMBSTONE >> 18).clamp(64, 1 << 16).next_power_of_two();
         Self(Arc::new(Inner {
             shards: (0..parts).map(|_| Part::default()).collect(),
             owners: (0..parts).map(|_| Part::default()).collect(),
@@ -142,6 +144,10 @@ impl Inner {
             self.budget.row_removed(row);
             return Ok(Created::Exists);
         }
+        if shard.is_full() {
+            self.budget.row_removed(row);
+            return Err(Full::PART);
+        }
         shard.insert(key, Held::Row(row.clone()), budget::class(row));
         Ok(Created::Created)
     }
@@ -184,6 +190,9 @@ impl Inner {
         loop {
             let mut shard = self.shard(&key);
             let Some(index) = shard.find(&key) else {
+                if shard.is_full() {
+                    return Err(Full::PART);
+                }
                 self.budget.admit_tombstone()?;
                 shard.insert(key, Held::Tombstone { until }, Class::Stray);
                 return Ok(false);

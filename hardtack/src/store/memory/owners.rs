@@ -8,10 +8,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-use super::{expiry, shard::spread};
+use super::{
+    expiry,
+    table::{self, Table, spread},
+};
 
 /// Up to so many rows an owner's are entries of the table; equal hashes make a table slow when they are many.
 const FEW: usize = 8;
@@ -19,7 +21,9 @@ const FEW: usize = 8;
 /// Some owners, behind one lock.
 #[derive(Default)]
 pub(super) struct Owners {
-    few: HashTable<(u32, u32)>,
+    /// Tags and the beginnings of keys.
+    few: Vec<(u32, u32)>,
+    table: Table,
     many: HashMap<u32, Vec<u32>>,
     epochs: HashMap<u64, Epoch>,
     ends: BTreeSet<(u64, u64)>,
@@ -55,8 +59,10 @@ impl Owners {
             return;
         }
         let mut keys: Keys = self.few_of(tag).collect();
-        if keys.len() < FEW {
-            self.few.insert_unique(spread(tag), (tag, key), |entry| spread(entry.0));
+        if keys.len() < FEW && self.few.len() < table::MOST {
+            expiry::grow(&mut self.few);
+            self.few.push((tag, key));
+            self.table.push(spread(tag), |index| spread(self.few[index].0));
             return;
         }
         keys.iter().for_each(|key| self.remove_few(tag, *key));
@@ -115,16 +121,18 @@ impl Owners {
     }
 
     fn few_of(&self, tag: u32) -> impl Iterator<Item = u32> {
-        self.few.iter_hash(spread(tag)).filter(move |entry| entry.0 == tag).map(|entry| entry.1)
+        let entries = self.table.candidates(spread(tag)).map(|index| self.few[index]);
+        entries.filter(move |entry| entry.0 == tag).map(|entry| entry.1)
     }
 
     fn remove_few(&mut self, tag: u32, key: u32) {
-        if let Ok(entry) = self.few.find_entry(spread(tag), |entry| *entry == (tag, key)) {
-            entry.remove();
-        }
-        if self.few.len() + 64 < self.few.capacity() / 4 {
-            self.few.shrink_to(self.few.len() * 2, |entry| spread(entry.0));
-        }
+        let mut entries = self.table.candidates(spread(tag));
+        let Some(index) = entries.find(|index| self.few[*index] == (tag, key)) else { return };
+        drop(entries);
+        self.table.swap_remove(index, |index| spread(self.few[index].0));
+        self.few.swap_remove(index);
+        self.table.fit(|index| spread(self.few[index].0));
+        expiry::shrink(&mut self.few);
     }
 }
 

@@ -3,19 +3,19 @@
 //! The rows lie side by side in a vector, and a removal moves the last one into the gap. A table of their
 //! indices finds them by key, and [`Deadlines`] by time. All three are always exact.
 
-use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use super::{
     budget::Class,
     expiry::{Deadlines, grow, shrink},
+    table::{self, Table, spread},
 };
 use crate::store::{Row, StoreKey};
 
 /// One part of the keys.
 #[derive(Default)]
 pub(super) struct Shard {
-    table: HashTable<u32>,
+    table: Table,
     slots: Vec<Slot>,
     deadlines: Deadlines,
 }
@@ -40,9 +40,7 @@ const _: () = assert!(size_of::<Slot>() == 48, "the costs in budget.rs count on 
 impl Shard {
     /// Where the key is.
     pub(super) fn find(&self, key: &StoreKey) -> Option<usize> {
-        self.table
-            .find(spread(short(key)), |index| self.slots[*index as usize].key == *key)
-            .map(|index| *index as usize)
+        self.table.candidates(spread(short(key))).find(|index| self.slots[*index].key == *key)
     }
 
     /// The row under a key.
@@ -56,12 +54,11 @@ impl Shard {
 
     /// The rows of an owner whose keys begin so: one, unless keys collide.
     pub(super) fn rows_of(&self, short_key: u32, owner: &str) -> SmallVec<[usize; 2]> {
-        let indices = self.table.iter_hash(spread(short_key)).map(|index| *index as usize);
         let is_theirs = |index: &usize| {
             let slot = &self.slots[*index];
             short(&slot.key) == short_key && slot.row().and_then(Row::owner) == Some(owner)
         };
-        indices.filter(is_theirs).collect()
+        self.table.candidates(spread(short_key)).filter(is_theirs).collect()
     }
 
     /// The rows with keys above `after`, in no order.
@@ -75,14 +72,17 @@ impl Shard {
         self.deadlines.first(now)
     }
 
+    /// Whether nothing more can be inserted. Keys are evenly distributed, so the budget is full before.
+    pub(super) fn is_full(&self) -> bool {
+        self.slots.len() == table::MOST
+    }
+
     /// Puts something under a key that has nothing.
     pub(super) fn insert(&mut self, key: StoreKey, held: Held, class: Class) {
         let (index, at) = (self.slots.len(), held.until());
         grow(&mut self.slots);
         self.slots.push(Slot { key, held, class, due: 0 });
-        let slots = &self.slots;
-        let hash = |index: &u32| spread(short(&slots[*index as usize].key));
-        self.table.insert_unique(spread(short(&key)), index as u32, hash);
+        self.table.push(spread(short(&key)), |index| self.slots[index].hash());
         self.deadlines.push(&mut self.slots, index, at);
     }
 
@@ -97,32 +97,14 @@ impl Shard {
     /// Removes what is there. Other indices are other ones afterwards.
     pub(super) fn remove(&mut self, index: usize) -> Slot {
         self.deadlines.remove(&mut self.slots, index);
-        self.forget(index);
-        let last = self.slots.len() - 1;
-        if index < last {
-            let hash = spread(short(&self.slots[last].key));
-            if let Some(entry) = self.table.find_mut(hash, |entry| *entry as usize == last) {
-                *entry = index as u32;
-            }
-        }
+        self.table.swap_remove(index, |index| self.slots[index].hash());
         let removed = self.slots.swap_remove(index);
-        if index < last {
+        if index < self.slots.len() {
             self.deadlines.moved(&self.slots, index);
         }
+        self.table.fit(|index| self.slots[index].hash());
         shrink(&mut self.slots);
         removed
-    }
-
-    fn forget(&mut self, index: usize) {
-        let slots = &self.slots;
-        let entry = self.table.find_entry(spread(short(&slots[index].key)), |entry| *entry as usize == index);
-        if let Ok(entry) = entry {
-            entry.remove();
-        }
-        if self.table.len() + 64 < self.table.capacity() / 4 {
-            let hash = |index: &u32| spread(short(&slots[*index as usize].key));
-            self.table.shrink_to(self.table.len() * 2, hash);
-        }
     }
 }
 
@@ -132,6 +114,10 @@ impl Slot {
             Held::Row(row) => Some(row),
             Held::Tombstone { .. } => None,
         }
+    }
+
+    fn hash(&self) -> u64 {
+        spread(short(&self.key))
     }
 }
 
@@ -150,10 +136,4 @@ impl Held {
 pub(super) fn short(key: &StoreKey) -> u32 {
     let [a, b, c, d, ..] = *key.as_bytes();
     u32::from_be_bytes([a, b, c, d])
-}
-
-/// A table looks at the lowest and at the highest bits: each of them depends on bits of `short` that are not the
-/// same in all the table.
-pub(super) fn spread(short: u32) -> u64 {
-    u64::from(short).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

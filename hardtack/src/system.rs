@@ -1,0 +1,116 @@
+//! [`System`]: what a [`Sessions`](crate::Sessions) is made of, once it is built.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::{
+    clock::Clock,
+    cookie::{CookiePolicy, set_cookie::CookieWriter},
+    envelope::Binding,
+    error::StoreError,
+    keyring::Keyring,
+    lifetime::Lifetime,
+    purging::Purging,
+    record::{Header, Kind, Random},
+    revocation::{Revocations, Superseded},
+    store::{DeviceLimit, timed::TimedStore},
+};
+
+/// What a [`Sessions`] is made of. Nothing in it changes while it runs but what its parts share.
+pub(crate) struct System {
+    pub(crate) keys: Keyring,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) clock: Clock,
+    /// The latest time that was read.
+    pub(crate) latest: AtomicU64,
+    pub(crate) revocations: Revocations,
+    pub(crate) superseded: Superseded,
+    pub(crate) random: Random,
+    /// The kind of a recorded session in this placement.
+    pub(crate) recorded: Kind,
+    /// Where recorded sessions are, unless they are in their cookies.
+    pub(crate) store: Option<TimedStore>,
+    pub(crate) device_limit: Option<DeviceLimit>,
+    pub(crate) max_record: usize,
+    /// Whose envelopes are moved into the store, and until when.
+    pub(crate) migrated: Option<(Kind, u64)>,
+    /// Where requests of one session line up when they get into each other's way.
+    pub(crate) turns: [Mutex<()>; TURNS],
+    pub(crate) purging: Purging,
+    pub(crate) purge_interval: Duration,
+    pub(crate) persistent: bool,
+    pub(crate) carry_over: Vec<String>,
+    pub(crate) site: Site,
+    pub(crate) loopback: Option<Site>,
+    pub(crate) previous: Option<(Site, u64)>,
+}
+
+/// How many lines there are for writes that conflict. Two sessions that share one wait for each other.
+pub(crate) const TURNS: usize = 64;
+
+/// A cookie's name with what depends on it.
+pub(crate) struct Site {
+    pub(crate) writer: CookieWriter,
+    pub(crate) binding: Binding,
+}
+
+impl Site {
+    pub(crate) fn new(policy: &CookiePolicy, realm: &str, secure: bool) -> Self {
+        Self { writer: CookieWriter::new(policy, secure), binding: Binding::new(realm, policy.name()) }
+    }
+}
+
+impl System {
+    /// The time. A clock that is set back by no more than clocks may differ stands still meanwhile, so that
+    /// what was seen to expire does not come back (D07).
+    pub(crate) fn now(&self) -> u64 {
+        let now = self.clock.now_ms();
+        let latest = self.latest.load(Ordering::Relaxed);
+        if now < latest && latest - now <= self.lifetime.skew_ms() {
+            return latest;
+        }
+        self.latest.store(now, Ordering::Relaxed);
+        now
+    }
+
+    /// Whether envelopes of another placement are moved into the store.
+    pub(crate) fn migrates(&self, kind: Kind, now: u64) -> bool {
+        self.migrated.is_some_and(|(migrated, until)| migrated == kind && now < until)
+    }
+
+    /// Whether envelopes were or are moved into the store.
+    pub(crate) fn migrates_any(&self) -> bool {
+        self.migrated.is_some()
+    }
+
+    /// Ends what an owner has in envelopes that were not moved into the store yet.
+    pub(crate) fn end_envelopes_of(&self, owner: &str, now: u64) -> Result<(), StoreError> {
+        if self.migrates_any() { self.revocations.end_owner(owner, now).map(|_| ()) } else { Ok(()) }
+    }
+
+    /// Waits for the turn of a session whose writes conflict; no longer than for an answer of the store,
+    /// because a turn is a courtesy.
+    pub(crate) async fn turn(&self, header: &Header, store: &TimedStore) -> Option<MutexGuard<'_, ()>> {
+        let turn = self.turns[usize::from(header.handle.0[0]) % TURNS].lock();
+        tokio::time::timeout(store.deadline(), turn).await.ok()
+    }
+
+    /// The cookie to write for a request.
+    pub(crate) fn site(&self, loopback: bool) -> &Site {
+        self.loopback.as_ref().filter(|_| loopback).unwrap_or(&self.site)
+    }
+
+    /// The previous name to look for.
+    pub(crate) fn previous_name(&self) -> Option<&str> {
+        self.previous.as_ref().map(|(site, _)| site.writer.name())
+    }
+
+    /// The cookie that is still read under its previous name, until its date.
+    pub(crate) fn previous(&self, now: u64) -> Option<&Site> {
+        self.previous.as_ref().filter(|(_, until)| now < *until).map(|(site, _)| site)
+    }
+}
