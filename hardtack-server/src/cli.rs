@@ -1,8 +1,12 @@
 //! The command line.
 
+mod sessions;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use sessions::{SessionsArgs, SessionsCommand};
 
 /// Web sessions in HttpOnly cookies: encrypted, revocable, never lost.
 #[derive(Parser)]
@@ -26,6 +30,11 @@ pub(crate) enum Command {
     Seal(Seal),
     /// Make, list, schedule, retire and revoke keys
     Keys(Keys),
+    /// List, show and end the sessions in a store
+    ///
+    /// Shows what a store knows in clear: owners, times and labels, never data and never an id. Exit code 0
+    /// when done, 1 when there is no such session, 2 when the command cannot work.
+    Sessions(SessionsArgs),
 }
 
 #[derive(Args)]
@@ -33,12 +42,21 @@ pub(crate) struct Demo {
     /// Address to listen on
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:3000")]
     pub(crate) listen: String,
-    /// Folder for keys, revocations and the password's hash; made when absent
+    /// Folder for keys, sessions and the password's hash; made when absent
     #[arg(long, value_name = "FOLDER", default_value = "./hardtack-data")]
     pub(crate) data: PathBuf,
     /// Where sessions live
-    #[arg(long, value_enum, default_value_t = Placement::Stateless)]
+    #[arg(long, value_enum, default_value_t = Placement::Stored)]
     pub(crate) placement: Placement,
+    /// The store: sqlite:PATH, a path, or memory:; without it sessions.db in the data folder
+    #[arg(long, value_name = "STORE")]
+    pub(crate) store: Option<String>,
+    /// The most devices that may be signed in at a time; without it any number
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) devices: Option<u32>,
+    /// What happens to one device more
+    #[arg(long, value_enum, default_value_t = BeyondLimit::EndOldest, requires = "devices")]
+    pub(crate) beyond: BeyondLimit,
     /// Serve HTTPS with a certificate of its own, made on first run
     #[arg(long)]
     pub(crate) tls: bool,
@@ -55,8 +73,28 @@ pub(crate) struct Demo {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Placement {
+    /// The cookie holds an id, a store the rest
+    Stored,
     /// All of a session is in its cookie
     Stateless,
+}
+
+impl Placement {
+    /// As it is written on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Stateless => "stateless",
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BeyondLimit {
+    /// It is not signed in
+    Refuse,
+    /// The device that signed in first is signed out
+    EndOldest,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

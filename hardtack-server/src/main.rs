@@ -1,9 +1,12 @@
-//! The program `hardtack`: shows sessions in `HttpOnly` cookies (`demo`) and inspects them.
+//! The program `hardtack`: shows sessions in `HttpOnly` cookies (`demo`) and looks after them
+//! (`inspect`, `seal`, `keys`, `sessions`).
 
 mod cli;
 mod cookies;
 mod demo;
 mod keys;
+mod sessions;
+mod store;
 
 use std::process::ExitCode;
 
@@ -15,6 +18,7 @@ fn main() -> ExitCode {
         cli::Command::Inspect(args) => cookies::inspect(&args),
         cli::Command::Seal(args) => cookies::seal(&args).map(|()| ExitCode::SUCCESS),
         cli::Command::Keys(args) => keys::run(args).map(|()| ExitCode::SUCCESS),
+        cli::Command::Sessions(args) => sessions::run(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("hardtack: {error}");

@@ -20,7 +20,7 @@ use std::{
 
 use http::Visitor;
 use serde_json::Value;
-use site::{Folder, PASSWORD, Site};
+use site::{Folder, PASSWORD, Placement::Stateless, Site};
 
 /// How far the clock of one server is ahead.
 const AHEAD: u64 = 90;
@@ -64,7 +64,7 @@ struct Server {
 
 impl Server {
     fn start(keys: &str, ahead: u64) -> Self {
-        let folder = Folder::new();
+        let folder = Folder::with(Stateless);
         fs::create_dir(folder.data()).unwrap();
         write_keys(&folder, keys);
         let ahead = ahead.to_string();
@@ -254,7 +254,7 @@ fn no_session_is_lost_while_keys_roll_over() {
 #[test]
 fn no_session_is_lost_while_servers_restart_with_other_keys() {
     let (old, new) = (new_key(), new_key());
-    let folders = [Folder::new(), Folder::new()];
+    let folders = [Folder::with(Stateless), Folder::with(Stateless)];
     let start = |at: usize, keys: &str| {
         let ahead = [AHEAD, 0][at].to_string();
         let mut command = folders[at].command();

@@ -127,7 +127,7 @@ pub enum SessionRejection {
 impl fmt::Display for SessionRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoLayer => f.write_str("no session layer; add .layer(sessions.layer()) after the routes"),
+            Self::NoLayer => f.write_str("no sessions here; add .layer(sessions.layer()) after the routes (axum) or .wrap(sessions.actix()) (actix-web)"),
             Self::Store(error) => error.fmt(f),
         }
     }

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hardtack::{CommitError, FieldError, Session};
-use serde_json::{json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 
 pub(super) async fn show(session: Session) -> Response {
     view(&session)
@@ -18,6 +18,8 @@ pub(super) async fn store(session: Session, body: Bytes) -> Response {
         Ok(data) => data,
         Err(error) => return problem(StatusCode::BAD_REQUEST, &format!("The body is no JSON: {error}.")),
     };
+    // What a visitor asks to keep is worth a record.
+    session.keep();
     if let Err(error) = session.try_write(&data) {
         session.discard();
         return match error {
@@ -31,7 +33,7 @@ pub(super) async fn store(session: Session, body: Bytes) -> Response {
         Err(error) => {
             session.discard();
             let status = match error {
-                CommitError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                CommitError::TooLarge { .. } | CommitError::RecordTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 _ => error.status(),
             };
             problem(status, &format!("Nothing was saved: {error}."))
@@ -41,7 +43,7 @@ pub(super) async fn store(session: Session, body: Bytes) -> Response {
 
 pub(super) async fn destroy(session: Session) -> Response {
     session.sign_out();
-    json_text(StatusCode::OK, json!({ "ok": true, "isLogin": false }).to_string())
+    answer(StatusCode::OK, &json!({ "ok": true, "isLogin": false }))
 }
 
 /// The data of the session, whether somebody is signed in, and a token for the next post. Ours come
@@ -55,7 +57,11 @@ fn view(session: &Session) -> Response {
 }
 
 pub(super) fn problem(status: StatusCode, message: &str) -> Response {
-    json_text(status, json!({ "error": message }).to_string())
+    answer(status, &json!({ "error": message }))
+}
+
+pub(super) fn answer(status: StatusCode, body: &Value) -> Response {
+    json_text(status, body.to_string())
 }
 
 fn json_text(status: StatusCode, text: String) -> Response {

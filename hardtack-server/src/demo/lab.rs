@@ -16,7 +16,7 @@ use super::{
     Site,
     views::{self, COOKIE, Finding},
 };
-use crate::Failure;
+use crate::{Failure, cli::Placement};
 
 /// How far the clock of the "wait an hour" experiment runs ahead.
 pub(super) const AHEAD: Duration = Duration::from_secs(3601);
@@ -85,7 +85,12 @@ async fn conduct(site: &Site, form: &LabForm) -> Result<Finding, Failure> {
             "The cookie of a session that was signed in and out a moment ago.",
             &site.sessions,
             signed_out(&site.sessions).await?,
-            "The bytes are as good as ever; the server remembers that the session has ended.",
+            match site.placement {
+                Placement::Stored => "The bytes are as good as ever; what they name is no longer in the store.",
+                Placement::Stateless => {
+                    "The bytes are as good as ever; the server remembers that the session has ended."
+                }
+            },
         ),
         Experiment::Plant => (
             "The value under the name __%48ost-session, which any subdomain may set.",
@@ -97,7 +102,12 @@ async fn conduct(site: &Site, form: &LabForm) -> Result<Finding, Failure> {
             "The value, one hour and one second from now.",
             &site.later,
             format!("{COOKIE}={value}"),
-            "The deadline is sealed inside. What the browser believes of its age does not count.",
+            match site.placement {
+                Placement::Stored => "The store gives out nothing whose time is over, removed or not yet.",
+                Placement::Stateless => {
+                    "The deadline is sealed inside. What the browser believes of its age does not count."
+                }
+            },
         ),
         Experiment::Foreign => (
             "A cookie that another server sealed, with a key of its own.",

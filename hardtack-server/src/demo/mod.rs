@@ -1,9 +1,13 @@
 //! `hardtack demo`: a small site on real sessions.
 
 mod api;
+mod devices;
+mod facts;
 mod lab;
+mod label;
 mod pages;
 mod password;
+mod placement;
 mod routes;
 mod signals;
 mod tls;
@@ -18,7 +22,7 @@ use std::{
 };
 
 use axum_server::Handle;
-use hardtack::{Clock, KEYS_VARIABLE, Keyring, Revocations, Sessions};
+use hardtack::{Clock, KEYS_VARIABLE, Keyring, Sessions};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -26,15 +30,15 @@ use crate::{
     cli::{Demo, Placement},
 };
 use password::Password;
-
-/// The most that a browser is remembered: 30 days.
-const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
+use placement::Housing;
 
 /// What the handlers share.
 struct Site {
     sessions: Sessions,
     password: Password,
-    placement: &'static str,
+    placement: Placement,
+    /// What a visitor is told of where the data of a recorded session is.
+    place: String,
     clock: Clock,
     keys: Keyring,
     /// The file of the keys, when they come from one.
@@ -54,8 +58,7 @@ async fn serve(args: Demo) -> Result<(), Failure> {
     let data = &args.data;
     std::fs::create_dir_all(data).map_err(|error| format!("the data folder {}: {error}", data.display()))?;
     let (keys, key_file) = keys(data)?;
-    let Placement::Stateless = args.placement;
-    let revocations = Revocations::in_file(data.join("revocations"))?;
+    let housing = Housing::open(&args)?;
     let clock = |ahead: Duration| {
         let clock = Clock::system();
         clock.advance(Duration::from_secs(args.clock_ahead) + ahead);
@@ -63,15 +66,7 @@ async fn serve(args: Demo) -> Result<(), Failure> {
     };
     let (now, later) = (clock(Duration::ZERO), clock(lab::AHEAD));
     signals::reload_on_hangup(keys.clone(), now.clone())?;
-    let sessions = |clock: &Clock| {
-        Sessions::stateless(keys.clone())
-            .remember_me(REMEMBERED)
-            .carry_over([pages::COUNT.name()])
-            .revocations(revocations.clone())
-            .clock(clock.clone())
-            .build()
-    };
-    let (sessions, later) = (sessions(&now)?, sessions(&later)?);
+    let (sessions, later) = (housing.sessions(&keys, &now)?, housing.later(&keys, &later)?);
     let password = Password::open(data)?;
     let tls = tls::config(&args).await?;
 
@@ -82,7 +77,7 @@ async fn serve(args: Demo) -> Result<(), Failure> {
     let address = listener.local_addr()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     println!("hardtack demo on {scheme}://{address}\n");
-    println!("  placement  stateless: the session is in its cookie, logouts in {}", data.join("revocations").display());
+    println!("  placement  {}", housing.told);
     match &key_file {
         Some(path) => println!("  keys       {}, read again when it changes or on SIGHUP", path.display()),
         None => println!("  keys       from {KEYS_VARIABLE}"),
@@ -90,7 +85,8 @@ async fn serve(args: Demo) -> Result<(), Failure> {
     println!("  password   {}", password.told());
     println!("\nOpen the page, add one, log in, log out. Ctrl-C ends the demo.");
 
-    let site = Arc::new(Site { sessions, password, placement: "stateless", clock: now, keys, key_file, later });
+    let (placement, place) = (args.placement, housing.place);
+    let site = Arc::new(Site { sessions, password, placement, place, clock: now, keys, key_file, later });
     let app = routes::router(site).into_make_service();
     let handle = Handle::new();
     tokio::spawn(signals::end_on_signal(handle.clone()));

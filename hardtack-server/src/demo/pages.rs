@@ -8,10 +8,10 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Redirect, Response},
 };
-use hardtack::{Field, Session, login::safe_next};
+use hardtack::{CommitError, Field, Session, login::safe_next};
 use serde::Deserialize;
 
-use super::{Site, api, password::MAX_PASSWORD, views};
+use super::{Site, api, label, password::MAX_PASSWORD, routes, views};
 
 pub(super) const COUNT: Field<u64> = Field::new("count");
 
@@ -47,17 +47,33 @@ pub(super) struct LoginForm {
     remember: Option<String>,
 }
 
-pub(super) async fn log_in(State(site): State<Arc<Site>>, session: Session, Form(form): Form<LoginForm>) -> Response {
+pub(super) async fn log_in(
+    State(site): State<Arc<Site>>,
+    session: Session,
+    headers: HeaderMap,
+    Form(form): Form<LoginForm>,
+) -> Response {
     let next = safe_next(&form.next).unwrap_or(LANDING).to_owned();
     if form.password.len() > MAX_PASSWORD {
         let message = format!("A password has at most {MAX_PASSWORD} bytes.");
         return (StatusCode::BAD_REQUEST, views::login(&site, &session, &next, Some(message))).into_response();
     }
+    if let Err(error) = session.prepare_sign_in().await {
+        return views::failure(&site, &error.into(), "The sessions could not be reached. Try again.");
+    }
     match site.password.verify(form.password).await {
         Ok(true) => {
             session.sign_in(OWNER);
             session.remember_me(form.remember.is_some());
-            Redirect::to(&next).into_response()
+            session.set_label(&label::of(&headers));
+            match session.commit().await {
+                Ok(_) => Redirect::to(&next).into_response(),
+                Err(CommitError::DeviceLimit) => turned_away(&site, &session, &next),
+                Err(error) => {
+                    session.discard();
+                    routes::explain(&site, api::accepts_only_json(&headers), &error)
+                }
+            }
         }
         Ok(false) => {
             let message = "That is not the password.".into();
@@ -65,6 +81,18 @@ pub(super) async fn log_in(State(site): State<Arc<Site>>, session: Session, Form
         }
         Err(error) => views::failure(&site, &error, "The password could not be checked. Try again."),
     }
+}
+
+/// The right password on one device too many. Whoever it is stays the visitor of before, with the same number.
+fn turned_away(site: &Site, session: &Session, next: &str) -> Response {
+    let count = session.get(COUNT);
+    session.sign_out();
+    if let Some(count) = count {
+        session.keep();
+        session.set(COUNT, count);
+    }
+    let message = "You are signed in on as many devices as are allowed. Log out on one of them first.";
+    (StatusCode::CONFLICT, views::login(site, session, next, Some(message.into()))).into_response()
 }
 
 pub(super) async fn log_out(session: Session) -> Redirect {
@@ -80,9 +108,16 @@ pub(super) async fn protected(
 ) -> Response {
     match session.owner() {
         Some(owner) => views::protected(&site, &session, &owner, &headers),
-        None if api::accepts_only_json(&headers) => api::problem(StatusCode::UNAUTHORIZED, "Sign in first."),
-        None => Redirect::to(&format!("/login?next={}", uri.path())).into_response(),
+        None => sign_in_first(&headers, uri.path()),
     }
+}
+
+/// Sends people to the login and from there to `next`, and tells programs.
+pub(super) fn sign_in_first(headers: &HeaderMap, next: &str) -> Response {
+    if api::accepts_only_json(headers) {
+        return api::problem(StatusCode::UNAUTHORIZED, "Sign in first.");
+    }
+    Redirect::to(&format!("/login?next={next}")).into_response()
 }
 
 pub(super) async fn not_found(State(site): State<Arc<Site>>) -> Response {

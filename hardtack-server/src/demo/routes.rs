@@ -12,7 +12,7 @@ use axum::{
 };
 use hardtack::{CommitError, csrf::CsrfLayer};
 
-use super::{Site, api, lab, pages, views};
+use super::{Site, api, devices, lab, pages, views};
 
 /// The largest body of a request: far more than a cookie can hold.
 const MAX_BODY: usize = 64 * 1024;
@@ -25,11 +25,17 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/login", get(pages::login).post(pages::log_in))
         .route("/logout", post(pages::log_out))
         .route("/protected", get(pages::protected))
+        .route("/devices", get(devices::page))
+        .route("/devices/{handle}/end", post(devices::end_on_page))
+        .route("/devices/end-others", post(devices::end_others_on_page))
         .route("/lab", get(lab::show).post(lab::experiment))
         .route("/lab/rotate", post(lab::rotate))
         .route("/api/session", get(api::show))
         .route("/api/session/store", post(api::store))
         .route("/api/session/destroy", post(api::destroy))
+        .route("/api/devices", get(devices::list))
+        .route("/api/devices/{handle}/end", post(devices::end_one))
+        .route("/api/devices/end-others", post(devices::end_others))
         .fallback(pages::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CsrfLayer::new())
@@ -48,9 +54,15 @@ fn asset(content_type: &'static str, text: &'static str) -> Response {
 
 /// A commit that failed leaves an empty answer with the reason beside it; a person gets a page.
 async fn explain_failed_commit(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    let json = api::accepts_only_json(request.headers());
+    let json = request.uri().path().starts_with("/api/") || api::accepts_only_json(request.headers());
     let response = next.run(request).await;
-    let Some(error) = response.extensions().get::<CommitError>() else { return response };
+    match response.extensions().get::<CommitError>() {
+        Some(error) => explain(&site, json, error),
+        None => response,
+    }
+}
+
+pub(super) fn explain(site: &Site, json: bool, error: &CommitError) -> Response {
     let (status, message) = match error {
         CommitError::TooLarge { size, limit } => (
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -58,9 +70,20 @@ async fn explain_failed_commit(State(site): State<Arc<Site>>, request: Request, 
                 "That is too much for a cookie: it would have {size} bytes, and browsers keep {limit}. Nothing was saved."
             ),
         ),
-        other => (other.status(), "The session could not be saved. Nothing was changed; try again.".into()),
+        CommitError::RecordTooLarge { size, limit } => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("That is too much for a session: it would have {size} bytes of {limit}. Nothing was saved."),
+        ),
+        CommitError::OwnerEnded => (
+            error.status(),
+            "All devices were signed out while the password was being checked. Nobody is signed in; try again.".into(),
+        ),
+        other => {
+            eprintln!("hardtack: {other}");
+            (other.status(), "The session could not be saved. Nothing was changed; try again.".into())
+        }
     };
-    if json { api::problem(status, &message) } else { views::problem(&site, status, &message) }
+    if json { api::problem(status, &message) } else { views::problem(site, status, &message) }
 }
 
 async fn add_security_headers(request: Request, next: Next) -> Response {

@@ -5,10 +5,14 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
-use hardtack::{Inspection, Session};
+use hardtack::{Device, Session};
 
-use super::{Site, pages::COUNT};
-use crate::Failure;
+use super::{
+    Site,
+    facts::{ClockView, Fact, FieldView, Known, ago, fields, stranger, words},
+    pages::COUNT,
+};
+use crate::{Failure, cli::Placement};
 
 pub(super) const COOKIE: &str = "__Host-session";
 /// What browsers keep of a cookie's name and value together.
@@ -35,14 +39,14 @@ impl Page {
 
     /// A page that does not ask for the session, because there may be none to ask.
     fn bare(site: &Site, here: &'static str) -> Self {
-        Self { signed_in: false, owner: String::new(), csrf_token: String::new(), here, placement: site.placement }
+        Self {
+            signed_in: false,
+            owner: String::new(),
+            csrf_token: String::new(),
+            here,
+            placement: site.placement.name(),
+        }
     }
-}
-
-struct Fact {
-    name: &'static str,
-    value: String,
-    note: &'static str,
 }
 
 #[derive(Default)]
@@ -52,25 +56,14 @@ struct CookieView {
     bytes: usize,
     limit: usize,
     percent: usize,
+    /// What is in it, when it is a live session's.
+    holds: String,
 }
 
 struct Flag {
     name: &'static str,
     value: &'static str,
     protects: &'static str,
-}
-
-struct ClockView {
-    name: &'static str,
-    left: String,
-    total: String,
-    percent: u64,
-    meaning: &'static str,
-}
-
-struct FieldView {
-    name: String,
-    json: String,
 }
 
 #[derive(Template)]
@@ -104,6 +97,23 @@ struct ProtectedPage<'a> {
     since: String,
     left: String,
     facts: Vec<Fact>,
+}
+
+#[derive(Template)]
+#[template(path = "devices.html")]
+struct DevicesPage {
+    page: Page,
+    devices: Vec<DeviceView>,
+    /// The placement keeps a list, so the page knows all devices.
+    is_complete: bool,
+}
+
+struct DeviceView {
+    handle: String,
+    label: String,
+    made: String,
+    last_seen: String,
+    current: bool,
 }
 
 #[derive(Template)]
@@ -180,22 +190,11 @@ const FLAGS: &[Flag] = &[
 
 pub(super) fn home(site: &Site, session: &Session, headers: &HeaderMap) -> Response {
     let value = presented(headers);
-    let inspected = value.map(|value| site.sessions.inspect(value));
-    let inspection = inspected.as_ref().and_then(|inspected| inspected.as_ref().ok());
-    let live = inspection.filter(|inspection| session.handle() == Some(inspection.handle()));
-    let facts = match (live, &inspected) {
-        (Some(inspection), _) => facts(inspection, site.clock.now_ms()),
-        (None, Some(Err(reason))) => vec![fact("Cookie", "refused".into(), reason.as_str()), nobody()],
-        (None, Some(Ok(inspection))) => {
-            let reason = inspection.verdict().err().map_or("ended", |reason| reason.as_str());
-            vec![fact("Cookie", "refused".into(), reason), nobody()]
-        }
-        (None, None) => vec![nobody()],
-    };
+    let known = Known::of(site, session, headers);
     let bytes = value.map_or(0, |value| COOKIE.len() + value.len());
     let page = HomePage {
         counter: session.get(COUNT).unwrap_or_default(),
-        facts,
+        facts: known.as_ref().map_or_else(|| stranger(site, session, headers), Known::facts),
         has_cookie: value.is_some(),
         cookie: CookieView {
             name: COOKIE,
@@ -203,9 +202,10 @@ pub(super) fn home(site: &Site, session: &Session, headers: &HeaderMap) -> Respo
             bytes,
             limit: COOKIE_LIMIT,
             percent: bytes * 100 / COOKIE_LIMIT,
+            holds: known.as_ref().map(Known::holds).unwrap_or_default(),
         },
         flags: FLAGS,
-        clocks: live.map(|inspection| clocks(inspection, session, site.clock.now_ms())).unwrap_or_default(),
+        clocks: known.as_ref().map(Known::clocks).unwrap_or_default(),
         fields: fields(session),
         page: Page::new(site, session, "/"),
     };
@@ -224,15 +224,29 @@ pub(super) fn login(site: &Site, session: &Session, next: &str, error: Option<St
 }
 
 pub(super) fn protected(site: &Site, session: &Session, owner: &str, headers: &HeaderMap) -> Response {
-    let inspection = presented(headers).and_then(|value| site.sessions.inspect(value).ok());
-    let since =
-        inspection.as_ref().map_or(0, |inspection| site.clock.now_ms().saturating_sub(inspection.authenticated_at()));
+    let known = Known::of(site, session, headers);
     html(&ProtectedPage {
         page: Page::new(site, session, "/protected"),
         owner,
-        since: words(since),
+        since: known.as_ref().map(Known::proved).unwrap_or_default(),
         left: words(session.expires_in().map_or(0, |left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX))),
-        facts: inspection.as_ref().map(|inspection| facts(inspection, site.clock.now_ms())).unwrap_or_default(),
+        facts: known.as_ref().map(Known::facts).unwrap_or_default(),
+    })
+}
+
+pub(super) fn devices(site: &Site, session: &Session, devices: Vec<Device>) -> Response {
+    let (now, this) = (site.clock.now_ms(), session.handle());
+    let devices = devices.into_iter().map(|device| DeviceView {
+        handle: device.handle.to_string(),
+        label: device.label.unwrap_or_else(|| "Unknown device".into()),
+        made: ago(now, device.created_at),
+        last_seen: ago(now, device.last_seen_at),
+        current: Some(device.handle) == this,
+    });
+    html(&DevicesPage {
+        devices: devices.collect(),
+        is_complete: site.placement == Placement::Stored,
+        page: Page::new(site, session, "/devices"),
     })
 }
 
@@ -285,74 +299,4 @@ pub(super) fn presented(headers: &HeaderMap) -> Option<&str> {
     let mut pairs =
         headers.get_all(header::COOKIE).iter().flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
     pairs.find_map(|pair| std::str::from_utf8(pair).ok()?.trim().strip_prefix(COOKIE)?.strip_prefix('='))
-}
-
-fn fact(name: &'static str, value: String, note: &'static str) -> Fact {
-    Fact { name, value, note }
-}
-
-fn nobody() -> Fact {
-    fact("Session", "none yet".into(), "you are a visitor about whom nothing is known")
-}
-
-fn facts(inspection: &Inspection, now: u64) -> Vec<Fact> {
-    let ago = |time: u64| match now.saturating_sub(time) {
-        0..1000 => "just now".into(),
-        passed => format!("{} ago", words(passed)),
-    };
-    vec![
-        fact("Owner", inspection.owner().unwrap_or("nobody").into(), ""),
-        fact("Handle", inspection.handle().to_string(), "a public name; it opens nothing"),
-        fact("Kind", format!("{:?}", inspection.kind()).to_lowercase(), ""),
-        fact("Made", ago(inspection.created_at()), ""),
-        fact(
-            "Password proved",
-            if inspection.authenticated_at() == 0 { "never".into() } else { ago(inspection.authenticated_at()) },
-            "",
-        ),
-        fact("Last seen", ago(inspection.last_seen_at()), "moves at most once per half idle window"),
-        fact("Key", inspection.key_id().to_string(), inspection.key_state().as_str()),
-        fact("Generation", inspection.generation().to_string(), "counts renewals"),
-    ]
-}
-
-fn clocks(inspection: &Inspection, session: &Session, now: u64) -> Vec<ClockView> {
-    let clock = |name, start: u64, deadline: u64, meaning| {
-        let (left, total) = (deadline.saturating_sub(now), deadline.saturating_sub(start));
-        let percent = (left * 100).checked_div(total).unwrap_or(0).min(100);
-        ClockView { name, left: words(left), total: words(total), percent, meaning }
-    };
-    let anchor = if session.owner().is_some() { inspection.authenticated_at() } else { inspection.created_at() };
-    vec![
-        clock(
-            "Idle",
-            inspection.last_seen_at(),
-            inspection.idle_deadline(),
-            "Ends a session that nobody uses. Using it moves this clock.",
-        ),
-        clock(
-            "Absolute",
-            anchor,
-            inspection.absolute_deadline(),
-            "Ends every session. Only the password starts it again.",
-        ),
-    ]
-}
-
-fn fields(session: &Session) -> Vec<FieldView> {
-    let data =
-        session.read::<std::collections::BTreeMap<String, Box<serde_json::value::RawValue>>>().unwrap_or_default();
-    data.into_iter().map(|(name, json)| FieldView { name, json: json.get().into() }).collect()
-}
-
-/// A duration for people: its largest unit.
-fn words(ms: u64) -> String {
-    let seconds = ms / 1000;
-    let (number, unit) = match seconds {
-        0..60 => (seconds, "second"),
-        60..3600 => (seconds / 60, "minute"),
-        3600..172_800 => (seconds / 3600, "hour"),
-        _ => (seconds / 86_400, "day"),
-    };
-    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
 }

@@ -4,12 +4,21 @@ use serde_json::json;
 
 use crate::{
     http::Visitor,
-    site::{Folder, PASSWORD},
+    site::{Folder, PASSWORD, Placement::Stateless},
 };
 
-#[test]
-fn what_is_stored_is_there_on_the_next_request_as_it_was_written() {
-    let folder = Folder::new();
+claims! {
+    what_is_stored_is_there_on_the_next_request_as_it_was_written
+    storing_replaces_all_data_and_nobody_is_signed_out_by_it
+    /// Data cannot pretend that somebody is signed in.
+    members_named_like_ours_do_not_win
+    /// E01: destroyed is destroyed, for copies too.
+    destroying_ends_the_session_and_removes_its_cookie
+    what_is_no_json_object_is_answered_with_400_and_changes_nothing
+    the_api_needs_the_token_in_its_header
+}
+
+fn what_is_stored_is_there_on_the_next_request_as_it_was_written(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     let empty = visitor.get("/api/session").json();
@@ -27,9 +36,7 @@ fn what_is_stored_is_there_on_the_next_request_as_it_was_written() {
     assert_eq!(site.visitor().get("/api/session").json()["zebra"], json!(null), "another visitor sees nothing of it");
 }
 
-#[test]
-fn storing_replaces_all_data_and_nobody_is_signed_out_by_it() {
-    let folder = Folder::new();
+fn storing_replaces_all_data_and_nobody_is_signed_out_by_it(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     visitor.log_in(PASSWORD);
@@ -39,10 +46,7 @@ fn storing_replaces_all_data_and_nobody_is_signed_out_by_it() {
     assert_eq!(visitor.post_json("/api/session/store", "{}").json().as_object().unwrap().len(), 2);
 }
 
-/// Data cannot pretend that somebody is signed in.
-#[test]
-fn members_named_like_ours_do_not_win() {
-    let folder = Folder::new();
+fn members_named_like_ours_do_not_win(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     visitor.post_json("/api/session/store", r#"{"isLogin":true,"csrfToken":"x","owner":"keeper"}"#);
@@ -52,10 +56,7 @@ fn members_named_like_ours_do_not_win() {
     assert!(!visitor.is_signed_in());
 }
 
-/// E01: destroyed is destroyed, for copies too.
-#[test]
-fn destroying_ends_the_session_and_removes_its_cookie() {
-    let folder = Folder::new();
+fn destroying_ends_the_session_and_removes_its_cookie(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     visitor.log_in(PASSWORD);
@@ -71,9 +72,7 @@ fn destroying_ends_the_session_and_removes_its_cookie() {
     assert!(!Visitor::with_cookie(site.address, &stolen).is_signed_in());
 }
 
-#[test]
-fn what_is_no_json_object_is_answered_with_400_and_changes_nothing() {
-    let folder = Folder::new();
+fn what_is_no_json_object_is_answered_with_400_and_changes_nothing(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     visitor.post_json("/api/session/store", r#"{"a":1}"#);
@@ -91,7 +90,7 @@ fn what_is_no_json_object_is_answered_with_400_and_changes_nothing() {
 /// A06: more than a cookie holds is an error before the answer leaves, and nothing is lost by it.
 #[test]
 fn data_that_no_cookie_can_hold_is_answered_with_413_and_nothing_is_lost() {
-    let folder = Folder::new();
+    let folder = Folder::with(Stateless);
     let site = folder.start();
     let mut visitor = site.visitor();
     visitor.log_in(PASSWORD);
@@ -109,7 +108,7 @@ fn data_that_no_cookie_can_hold_is_answered_with_413_and_nothing_is_lost() {
 /// A06: a session that is nearly full says so on a page too.
 #[test]
 fn a_count_that_no_longer_fits_is_a_page_with_413() {
-    let folder = Folder::new();
+    let folder = Folder::with(Stateless);
     let site = folder.start();
     let mut visitor = site.visitor();
     // As much as fits: data without a counter, which then has no room.
@@ -124,9 +123,19 @@ fn a_count_that_no_longer_fits_is_a_page_with_413() {
     assert_eq!(visitor.get("/api/session").json()["big"].as_str().unwrap().len(), full);
 }
 
+/// With a store the cookie stays small whatever is kept.
 #[test]
-fn the_api_needs_the_token_in_its_header() {
+fn a_store_keeps_what_no_cookie_can_hold() {
     let folder = Folder::new();
+    let site = folder.start();
+    let mut visitor = site.visitor();
+    let big = "x".repeat(50_000);
+    assert_eq!(visitor.post_json("/api/session/store", json!({ "big": big }).to_string()).status, 200);
+    assert!(visitor.cookie.as_ref().unwrap().len() < 400, "{:?}", visitor.cookie);
+    assert_eq!(visitor.get("/api/session").json()["big"], big);
+}
+
+fn the_api_needs_the_token_in_its_header(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     let token = visitor.get("/api/session").json()["csrfToken"].as_str().unwrap().to_owned();

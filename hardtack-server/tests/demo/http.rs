@@ -13,6 +13,8 @@ pub(crate) struct Visitor {
     address: SocketAddr,
     /// The cookie's value, while there is one.
     pub(crate) cookie: Option<String>,
+    /// What it says of itself.
+    pub(crate) agent: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -52,12 +54,12 @@ impl Reply {
 
 impl Visitor {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, cookie: None }
+        Self { address, cookie: None, agent: None }
     }
 
     /// Somebody else who brings this cookie.
     pub(crate) fn with_cookie(address: SocketAddr, cookie: &str) -> Self {
-        Self { address, cookie: Some(cookie.into()) }
+        Self { address, cookie: Some(cookie.into()), agent: None }
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Reply {
@@ -105,6 +107,9 @@ impl Visitor {
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
         if let Some(value) = &self.cookie {
             head += &format!("Cookie: {NAME}={value}\r\n");
+        }
+        if let Some(agent) = self.agent {
+            head += &format!("User-Agent: {agent}\r\n");
         }
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");

@@ -2,10 +2,23 @@
 
 use std::{fs, net::TcpListener, path::Path, process::Command};
 
+use serde_json::json;
+
 use crate::{
     http::Visitor,
-    site::{Folder, PASSWORD, Site},
+    site::{Folder, PASSWORD, Placement::Stateless, Site},
 };
+
+claims! {
+    /// The tool reads what the demo wrote; of a stored session that is its name and its time.
+    inspect_reads_a_cookie_of_the_demo_with_its_file_of_keys
+    /// E01: a logout holds after the process was killed, and whoever was signed in still is.
+    a_restart_keeps_sessions_and_remembers_logouts
+    /// G02: without the keys of before, everybody is a stranger and nothing breaks.
+    lost_keys_sign_everybody_out_and_break_nothing
+    /// F13: neither the console nor the log shows what could sign somebody in, at any level.
+    the_most_talkative_log_shows_no_cookie_no_key_and_no_password
+}
 
 /// The password in `told`, which was made just now.
 fn made(told: &str) -> &str {
@@ -41,7 +54,7 @@ fn what_is_secret_is_for_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
     drop(Site::start(folder.command().arg("--tls"), &folder));
-    for secret in ["keys", "password", "tls-key.pem"] {
+    for secret in ["keys", "password", "sessions.db", "tls-key.pem"] {
         let mode = fs::metadata(folder.data().join(secret)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{secret} has mode {mode:o}");
     }
@@ -82,10 +95,7 @@ fn keys_of_the_environment_are_used_and_no_file_is_made() {
     assert!(!site.told.contains(key.trim()));
 }
 
-/// E01: a logout holds after the process was killed, and whoever was signed in still is.
-#[test]
-fn a_restart_keeps_sessions_and_remembers_logouts() {
-    let folder = Folder::new();
+fn a_restart_keeps_sessions_and_remembers_logouts(folder: &Folder) {
     let site = folder.start();
     let (mut ada, mut bob) = (site.visitor(), site.visitor());
     ada.log_in(PASSWORD);
@@ -107,10 +117,7 @@ fn a_restart_keeps_sessions_and_remembers_logouts() {
     assert!(!Visitor::with_cookie(site.address, &gone).is_signed_in(), "nor after a second one");
 }
 
-/// G02: without the keys of before, everybody is a stranger and nothing breaks.
-#[test]
-fn lost_keys_sign_everybody_out_and_break_nothing() {
-    let folder = Folder::new();
+fn lost_keys_sign_everybody_out_and_break_nothing(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     visitor.log_in(PASSWORD);
@@ -123,8 +130,8 @@ fn lost_keys_sign_everybody_out_and_break_nothing() {
 }
 
 #[test]
-fn a_second_process_on_the_same_folder_is_refused() {
-    let folder = Folder::new();
+fn a_second_stateless_process_on_the_same_folder_is_refused() {
+    let folder = Folder::with(Stateless);
     let site = folder.start();
     let said = folder.refusal(folder.command().env("SECRET_PASSWORD", PASSWORD));
     assert!(said.contains("another process uses it") && said.contains("folder"), "{said}");
@@ -183,11 +190,8 @@ fn sigterm_and_ctrl_c_end_the_demo_with_code_0() {
     }
 }
 
-/// F13: neither the console nor the log shows what could sign somebody in, at any level.
-#[test]
-fn the_most_talkative_log_shows_no_cookie_no_key_and_no_password() {
-    let folder = Folder::new();
-    let site = Site::start(folder.command().env("SECRET_PASSWORD", PASSWORD).env("RUST_LOG", "trace"), &folder);
+fn the_most_talkative_log_shows_no_cookie_no_key_and_no_password(folder: &Folder) {
+    let site = Site::start(folder.command().env("SECRET_PASSWORD", PASSWORD).env("RUST_LOG", "trace"), folder);
     let mut visitor = site.visitor();
     let mut secrets = vec![PASSWORD.to_owned(), "ship%27s".into(), "s3cret-note".into()];
     visitor.post_json("/api/session/store", r#"{"note":"s3cret-note"}"#);
@@ -207,10 +211,7 @@ fn the_most_talkative_log_shows_no_cookie_no_key_and_no_password() {
     }
 }
 
-/// The tool reads what the demo wrote.
-#[test]
-fn inspect_reads_a_cookie_of_the_demo_with_its_file_of_keys() {
-    let folder = Folder::new();
+fn inspect_reads_a_cookie_of_the_demo_with_its_file_of_keys(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     visitor.log_in(PASSWORD);
@@ -223,8 +224,13 @@ fn inspect_reads_a_cookie_of_the_demo_with_its_file_of_keys() {
         .output()
         .unwrap();
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&report["status"], &report["data"]), (&"valid".into(), &serde_json::json!({ "count": 1 })));
-    assert_eq!(report["session"]["owner"], "keeper");
+    let (data, kind, owner) = if folder.is_stored() {
+        (json!({}), "stored", json!(null))
+    } else {
+        (json!({ "count": 1 }), "stateless", json!("keeper"))
+    };
+    assert_eq!((&report["status"], &report["data"]), (&json!("valid"), &data));
+    assert_eq!((&report["session"]["kind"], &report["session"]["owner"]), (&json!(kind), &owner));
 }
 
 fn files(folder: &Path) -> Vec<std::path::PathBuf> {

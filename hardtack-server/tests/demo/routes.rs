@@ -5,9 +5,43 @@ use crate::{
     site::{Folder, PASSWORD},
 };
 
-#[test]
-fn the_counter_counts_and_a_reload_does_not() {
-    let folder = Folder::new();
+claims! {
+    the_home_page_says_what_is_in_the_cookie_and_where_the_rest_is
+    the_counter_counts_and_a_reload_does_not
+    /// A14: a request that only reads an existing session sets no cookie.
+    reading_sets_the_cookie_once_and_then_no_more
+    /// A01, A05, A09, A17: each of these answers sets or removes the cookie, and the visitor checks its flags.
+    every_cookie_that_is_ever_set_has_all_its_flags
+    /// H09: no token, no count. The session is as it was.
+    a_form_without_the_token_of_its_session_is_refused
+    /// C06: the token changes at sign-in and at sign-out.
+    a_token_from_before_the_sign_in_or_the_logout_is_worth_nothing_after_it
+    the_wrong_password_is_answered_with_401_an_alert_and_the_form_again
+    /// I05: what is too long is refused before it is hashed.
+    a_password_of_more_than_1024_bytes_is_refused_unhashed
+    /// C04, C07: a new token, the old one dead, and the counter carried over.
+    the_right_password_signs_in_under_a_new_cookie_and_keeps_the_counter
+    /// D09: remember-me is opt-in, and lasts 30 days.
+    keep_me_signed_in_gives_the_cookie_thirty_days
+    /// J03: nobody is sent to another site after signing in.
+    next_leads_to_a_path_of_this_site_or_to_the_protected_page
+    the_protected_page_sends_people_to_the_login_and_tells_programs_401
+    /// E01: the same cookie bytes fail after the logout.
+    a_logout_ends_the_session_for_every_copy_of_its_cookie
+    /// A04: the value is in Set-Cookie and, because showing it is what the home page is for, there. Nowhere else.
+    the_value_of_the_cookie_is_on_the_home_page_alone
+    /// F07: outside, all refused cookies look the same.
+    a_cookie_that_does_not_open_is_a_stranger_and_is_removed_or_replaced
+    /// B07: a neighbour's bytes do not hide our cookie.
+    a_cookie_that_is_no_utf8_does_not_sign_anybody_out
+    health_is_told_without_a_session_and_assets_are_for_everybody
+    head_answers_as_get_does_without_a_body
+    an_unknown_page_is_a_404_that_leads_back
+    /// A form of more than 64 KiB is not read on, whether it is for a page or for a program.
+    a_body_of_70_kilobytes_is_refused_with_413
+}
+
+fn the_counter_counts_and_a_reload_does_not(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     assert_eq!(visitor.get("/").counter(), 0);
@@ -19,10 +53,7 @@ fn the_counter_counts_and_a_reload_does_not() {
     assert_eq!(site.visitor().get("/").counter(), 0, "another visitor has a number of his own");
 }
 
-/// A14: a request that only reads an existing session sets no cookie.
-#[test]
-fn reading_sets_the_cookie_once_and_then_no_more() {
-    let folder = Folder::new();
+fn reading_sets_the_cookie_once_and_then_no_more(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     assert!(visitor.get("/").header("set-cookie").is_some());
@@ -32,10 +63,7 @@ fn reading_sets_the_cookie_once_and_then_no_more() {
     }
 }
 
-/// A01, A05, A09, A17: each of these answers sets or removes the cookie, and the visitor checks its flags.
-#[test]
-fn every_cookie_that_is_ever_set_has_all_its_flags() {
-    let folder = Folder::new();
+fn every_cookie_that_is_ever_set_has_all_its_flags(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     let set = |what: &str, reply: Reply| {
@@ -43,7 +71,7 @@ fn every_cookie_that_is_ever_set_has_all_its_flags() {
     };
     set("the first visit", visitor.get("/"));
     set("a count", visitor.post("/count", &[]));
-    set("data stored", visitor.post_json("/api/session/store", r#"{"a":1}"#));
+    set("data stored", site.visitor().post_json("/api/session/store", r#"{"a":1}"#));
     set("a sign-in", visitor.log_in(PASSWORD));
     set("another sign-in, remembered", visitor.post("/login", &[("password", PASSWORD), ("remember", "on")]));
     set("a logout", visitor.post("/logout", &[]));
@@ -53,17 +81,26 @@ fn every_cookie_that_is_ever_set_has_all_its_flags() {
     set("a wrong password, first request", site.visitor().get("/login?next=/"));
 }
 
-/// H09: no token, no count. The session is as it was.
-#[test]
-fn a_form_without_the_token_of_its_session_is_refused() {
-    let folder = Folder::new();
+fn a_form_without_the_token_of_its_session_is_refused(folder: &Folder) {
     let site = folder.start();
     let (mut ada, mut eve) = (site.visitor(), site.visitor());
     ada.post("/count", &[]);
     let (of_ada, of_eve) = (ada.token(), eve.token());
     let cut = &of_ada[..of_ada.len() - 1];
 
-    for path in ["/count", "/login", "/logout", "/api/session/store", "/api/session/destroy"] {
+    let posts = [
+        "/count",
+        "/login",
+        "/logout",
+        "/lab",
+        "/devices/x/end",
+        "/devices/end-others",
+        "/api/session/store",
+        "/api/session/destroy",
+        "/api/devices/x/end",
+        "/api/devices/end-others",
+    ];
+    for path in posts {
         assert_eq!(ada.post_without_token(path, &[]).status, 403, "{path}");
         for token in ["", "x", cut, &of_eve] {
             assert_eq!(ada.post_without_token(path, &[("csrf_token", token)]).status, 403, "{path} {token}");
@@ -77,10 +114,7 @@ fn a_form_without_the_token_of_its_session_is_refused() {
     assert_eq!(ada.post_without_token("/count", &[("csrf_token", &of_ada)]).status, 303, "the right one still works");
 }
 
-/// C06: the token changes at sign-in and at sign-out.
-#[test]
-fn a_token_from_before_the_sign_in_or_the_logout_is_worth_nothing_after_it() {
-    let folder = Folder::new();
+fn a_token_from_before_the_sign_in_or_the_logout_is_worth_nothing_after_it(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     let before = visitor.token();
@@ -92,9 +126,7 @@ fn a_token_from_before_the_sign_in_or_the_logout_is_worth_nothing_after_it() {
     assert_eq!(visitor.post_without_token("/count", &[("csrf_token", &signed_in)]).status, 403);
 }
 
-#[test]
-fn the_wrong_password_is_answered_with_401_an_alert_and_the_form_again() {
-    let folder = Folder::new();
+fn the_wrong_password_is_answered_with_401_an_alert_and_the_form_again(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     for wrong in ["", "ship's biscuit", &PASSWORD.to_uppercase(), &format!("{PASSWORD} "), &"x".repeat(1024)] {
@@ -107,20 +139,14 @@ fn the_wrong_password_is_answered_with_401_an_alert_and_the_form_again() {
     assert!(!visitor.is_signed_in());
 }
 
-/// I05: what is too long is refused before it is hashed.
-#[test]
-fn a_password_of_more_than_1024_bytes_is_refused_unhashed() {
-    let folder = Folder::new();
+fn a_password_of_more_than_1024_bytes_is_refused_unhashed(folder: &Folder) {
     let site = folder.start();
     let reply = site.visitor().log_in(&"x".repeat(1025));
     assert_eq!(reply.status, 400);
     assert!(reply.body.contains("1024 bytes"));
 }
 
-/// C04, C07: a new token, the old one dead, and the counter carried over.
-#[test]
-fn the_right_password_signs_in_under_a_new_cookie_and_keeps_the_counter() {
-    let folder = Folder::new();
+fn the_right_password_signs_in_under_a_new_cookie_and_keeps_the_counter(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     visitor.post("/count", &[]);
@@ -141,19 +167,13 @@ fn the_right_password_signs_in_under_a_new_cookie_and_keeps_the_counter() {
     assert_eq!(old.get("/").counter(), 0, "the cookie from before the sign-in is dead");
 }
 
-/// D09: remember-me is opt-in, and lasts 30 days.
-#[test]
-fn keep_me_signed_in_gives_the_cookie_thirty_days() {
-    let folder = Folder::new();
+fn keep_me_signed_in_gives_the_cookie_thirty_days(folder: &Folder) {
     let site = folder.start();
     let reply = site.visitor().post("/login", &[("password", PASSWORD), ("remember", "on")]);
     assert!(reply.header("set-cookie").unwrap().ends_with("; Max-Age=2592000"));
 }
 
-/// J03: nobody is sent to another site after signing in.
-#[test]
-fn next_leads_to_a_path_of_this_site_or_to_the_protected_page() {
-    let folder = Folder::new();
+fn next_leads_to_a_path_of_this_site_or_to_the_protected_page(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     let elsewhere = [
@@ -189,9 +209,7 @@ fn next_leads_to_a_path_of_this_site_or_to_the_protected_page() {
     assert_eq!((reply.status, reply.location()), (303, "/?a=1&b=%2F"));
 }
 
-#[test]
-fn the_protected_page_sends_people_to_the_login_and_tells_programs_401() {
-    let folder = Folder::new();
+fn the_protected_page_sends_people_to_the_login_and_tells_programs_401(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     let mut accept = |accept: &str| visitor.send("GET", "/protected", &[("Accept", accept)], b"");
@@ -207,10 +225,7 @@ fn the_protected_page_sends_people_to_the_login_and_tells_programs_401() {
     assert_eq!(visitor.get("/protected").location(), "/login?next=/protected");
 }
 
-/// E01: the same cookie bytes fail after the logout.
-#[test]
-fn a_logout_ends_the_session_for_every_copy_of_its_cookie() {
-    let folder = Folder::new();
+fn a_logout_ends_the_session_for_every_copy_of_its_cookie(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     visitor.log_in(PASSWORD);
@@ -225,26 +240,20 @@ fn a_logout_ends_the_session_for_every_copy_of_its_cookie() {
     assert_eq!(site.visitor().get("/logout").status, 405, "E11: never by GET");
 }
 
-/// A04: the value is in Set-Cookie and, because showing it is what the home page is for, there. Nowhere else.
-#[test]
-fn the_value_of_the_cookie_is_on_the_home_page_alone() {
-    let folder = Folder::new();
+fn the_value_of_the_cookie_is_on_the_home_page_alone(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     visitor.log_in(PASSWORD);
     let value = visitor.cookie.clone().unwrap();
     assert!(visitor.get("/").body.contains(&value));
-    for path in ["/login", "/protected", "/api/session", "/nowhere", "/healthz"] {
+    for path in ["/login", "/protected", "/devices", "/api/session", "/api/devices", "/nowhere", "/healthz"] {
         let reply = format!("{:?}", visitor.get(path));
         assert!(!reply.contains(&value), "{path}");
     }
     assert!(!folder.log().contains(&value), "F13");
 }
 
-/// F07: outside, all refused cookies look the same.
-#[test]
-fn a_cookie_that_does_not_open_is_a_stranger_and_is_removed_or_replaced() {
-    let folder = Folder::new();
+fn a_cookie_that_does_not_open_is_a_stranger_and_is_removed_or_replaced(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     visitor.log_in(PASSWORD);
@@ -261,10 +270,7 @@ fn a_cookie_that_does_not_open_is_a_stranger_and_is_removed_or_replaced() {
     }
 }
 
-/// B07: a neighbour's bytes do not hide our cookie.
-#[test]
-fn a_cookie_that_is_no_utf8_does_not_sign_anybody_out() {
-    let folder = Folder::new();
+fn a_cookie_that_is_no_utf8_does_not_sign_anybody_out(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     visitor.log_in(PASSWORD);
@@ -278,9 +284,7 @@ fn a_cookie_that_is_no_utf8_does_not_sign_anybody_out() {
     }
 }
 
-#[test]
-fn health_is_told_without_a_session_and_assets_are_for_everybody() {
-    let folder = Folder::new();
+fn health_is_told_without_a_session_and_assets_are_for_everybody(folder: &Folder) {
     let site = folder.start();
     for (path, kind) in [("/healthz", "text/plain"), ("/style.css", "text/css"), ("/favicon.svg", "image/svg+xml")] {
         for cookie in [None, Some("garbage".to_owned())] {
@@ -294,9 +298,7 @@ fn health_is_told_without_a_session_and_assets_are_for_everybody() {
     assert_eq!(site.visitor().get("/healthz").body, "ok\n");
 }
 
-#[test]
-fn head_answers_as_get_does_without_a_body() {
-    let folder = Folder::new();
+fn head_answers_as_get_does_without_a_body(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     for path in ["/", "/login", "/style.css", "/healthz"] {
@@ -306,9 +308,7 @@ fn head_answers_as_get_does_without_a_body() {
     }
 }
 
-#[test]
-fn an_unknown_page_is_a_404_that_leads_back() {
-    let folder = Folder::new();
+fn an_unknown_page_is_a_404_that_leads_back(folder: &Folder) {
     let site = folder.start();
     let reply = site.visitor().get("/nowhere?%3Cscript%3E");
     assert_eq!((reply.status, reply.header("set-cookie")), (404, None));
@@ -316,16 +316,39 @@ fn an_unknown_page_is_a_404_that_leads_back() {
     assert!(!reply.body.contains("<script"));
 }
 
-/// A form of more than 64 KiB is not read on, whether it is for a page or for a program.
-#[test]
-fn a_body_of_70_kilobytes_is_refused_with_413() {
-    let folder = Folder::new();
+fn a_body_of_70_kilobytes_is_refused_with_413(folder: &Folder) {
     let site = folder.start();
     let mut visitor = site.visitor();
     let big = "x".repeat(70 * 1024);
     assert_eq!(visitor.post("/login", &[("password", &big)]).status, 413);
     assert_eq!(visitor.post_json("/api/session/store", format!(r#"{{"big":"{big}"}}"#)).status, 413);
     assert_eq!(visitor.get("/").status, 200);
+}
+
+fn the_home_page_says_what_is_in_the_cookie_and_where_the_rest_is(folder: &Folder) {
+    let site = folder.start();
+    let mut visitor = site.visitor();
+    visitor.get("/");
+    assert!(visitor.get("/").body.contains("<dd>in the cookie</dd>"), "a visitor makes no record");
+    visitor.log_in(PASSWORD);
+    visitor.post("/count", &[]);
+    let page = visitor.get("/").body;
+    let fact = |name: &str| {
+        let (_, rest) = page.split_once(&format!("<dt>{name}</dt>")).unwrap_or_else(|| panic!("no {name}"));
+        rest.split_once("<dd>").unwrap().1.split(['<', '\n']).next().unwrap().trim().to_owned()
+    };
+    assert_eq!((&*fact("Owner"), &*fact("Generation")), ("keeper", "0"));
+    for recent in ["Made", "Password proved", "Last seen"] {
+        assert!(fact(recent) == "just now" || fact(recent).ends_with(" ago"), "{recent}: {}", fact(recent));
+    }
+    let (kind, data, holds) = if folder.is_stored() {
+        ("stored", "in SQLite, in sessions.db", "An id of 32 random bytes")
+    } else {
+        ("stateless", "in the cookie", "All of the session")
+    };
+    assert_eq!((&*fact("Kind"), &*fact("Data")), (kind, data));
+    assert!(page.contains(holds) && page.contains(&format!("placement: <code>{kind}</code>")));
+    assert!(site.told_about("placement").starts_with(kind));
 }
 
 fn encoded(text: &str) -> String {

@@ -14,16 +14,36 @@ use crate::http::Visitor;
 
 pub(crate) const PASSWORD: &str = "ship's biscuit & 2 knots";
 
+/// Where the sessions of a demo live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// In a file of the data folder: what the demo does unless it is told otherwise.
+    Stored,
+    Stateless,
+}
+
 /// The working directory of a demo, with its data folder in it.
-pub(crate) struct Folder(TempDir);
+pub(crate) struct Folder {
+    folder: TempDir,
+    pub(crate) placement: Placement,
+}
 
 impl Folder {
+    /// For a demo that is told nothing.
     pub(crate) fn new() -> Self {
-        Self(TempDir::new().unwrap())
+        Self::with(Placement::Stored)
+    }
+
+    pub(crate) fn with(placement: Placement) -> Self {
+        Self { folder: TempDir::new().unwrap(), placement }
+    }
+
+    pub(crate) fn is_stored(&self) -> bool {
+        self.placement == Placement::Stored
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -34,6 +54,9 @@ impl Folder {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hardtack"));
         command.current_dir(self.path()).args(["demo", "--listen", "127.0.0.1:0"]);
+        if self.placement == Placement::Stateless {
+            command.args(["--placement", "stateless"]);
+        }
         for name in ["HARDTACK_KEYS", "SECRET_PASSWORD", "RUST_LOG"] {
             command.env_remove(name);
         }
@@ -41,7 +64,11 @@ impl Folder {
     }
 
     pub(crate) fn start(&self) -> Site {
-        Site::start(self.command().env("SECRET_PASSWORD", PASSWORD), self)
+        self.start_with(&[])
+    }
+
+    pub(crate) fn start_with(&self, args: &[&str]) -> Site {
+        Site::start(self.command().args(args).env("SECRET_PASSWORD", PASSWORD), self)
     }
 
     /// Starts what must not start, and answers what it says.
@@ -59,7 +86,7 @@ impl Folder {
         said
     }
 
-    /// What the last demo wrote on standard error.
+    /// What the demos of this folder wrote on standard error.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.path().join("log")).unwrap()
     }
@@ -76,7 +103,7 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn start(command: &mut Command, folder: &Folder) -> Self {
-        let log = File::create(folder.path().join("log")).unwrap();
+        let log = File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut told = String::new();

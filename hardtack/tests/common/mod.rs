@@ -35,7 +35,7 @@ pub fn sessions() -> Sessions {
 
 /// Waits for a future that waits for nothing outside of it.
 pub fn wait<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
 /// The `NAME=VALUE` of a session on which `prepare` was done.

@@ -1,0 +1,71 @@
+//! The arguments of `hardtack sessions`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Args)]
+pub(crate) struct SessionsArgs {
+    #[command(subcommand)]
+    pub(crate) command: SessionsCommand,
+    /// The store: sqlite:PATH or a path; without it sessions.db in the data folder
+    #[arg(long, global = true, value_name = "STORE", conflicts_with = "data")]
+    pub(crate) store: Option<String>,
+    /// Data folder of the demo
+    #[arg(long, global = true, value_name = "FOLDER", default_value = "./hardtack-data")]
+    pub(crate) data: PathBuf,
+    /// Take this for the time, in milliseconds since 1970
+    #[arg(long, global = true, value_name = "UNIX_MS", hide = true)]
+    pub(crate) now: Option<u64>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SessionsCommand {
+    /// List the sessions in the store, expired ones too
+    List {
+        /// Those of this owner alone
+        #[arg(long)]
+        owner: Option<String>,
+        /// At most so many; without it all
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+        /// Print one JSON array; times are milliseconds since 1970, 0 stands for never
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show all that the store tells of one session
+    Show {
+        /// 22 characters, from "hardtack sessions list"
+        #[arg(allow_hyphen_values = true)]
+        handle: String,
+        /// Print one JSON object; times are milliseconds since 1970, 0 stands for never
+        #[arg(long)]
+        json: bool,
+    },
+    /// End one session, wherever it is used
+    End {
+        /// 22 characters, from "hardtack sessions list"
+        #[arg(allow_hyphen_values = true)]
+        handle: String,
+    },
+    /// End all sessions of an owner, sign-ins that are under way too
+    EndOwner {
+        /// Who is signed in
+        owner: String,
+    },
+    /// End all sessions, or those from before a moment: after a backup was restored
+    EndAll {
+        /// End only what was created before: milliseconds since 1970, or a time such as
+        /// 2026-01-31T12:00:00Z
+        #[arg(long, value_name = "TIME")]
+        before: Option<String>,
+    },
+    /// Remove what is over; servers do so by themselves
+    Purge,
+    /// Count what is in the store
+    Stats {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,103 @@
+//! Where the demo's sessions live: in a store, or in their cookies.
+
+use std::time::Duration;
+
+use hardtack::{
+    BuildError, Clock, Keyring, Revocations, Sessions,
+    store::{Beyond, DeviceLimit},
+};
+
+use super::pages;
+use crate::{
+    Failure,
+    cli::{BeyondLimit, Demo, Placement},
+    store::{Engine, FILE, StoreAddress},
+};
+
+/// The most that a browser is remembered: 30 days.
+const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
+
+/// A placement that was chosen on the command line, with what it needs.
+pub(super) struct Housing {
+    /// What the console is told.
+    pub(super) told: String,
+    /// What a visitor is told of where the data of a recorded session is.
+    pub(super) place: String,
+    store: Option<Engine>,
+    revocations: Revocations,
+    limit: Option<DeviceLimit>,
+}
+
+impl Housing {
+    /// Opens what keeps the sessions. The data folder is there.
+    pub(super) fn open(args: &Demo) -> Result<Self, Failure> {
+        match args.placement {
+            Placement::Stored => Self::stored(args),
+            Placement::Stateless => Self::stateless(args),
+        }
+    }
+
+    fn stored(args: &Demo) -> Result<Self, Failure> {
+        let address = match &args.store {
+            Some(text) => StoreAddress::parse(text)?,
+            None => StoreAddress::Sqlite(args.data.join(FILE)),
+        };
+        let beyond = match args.beyond {
+            BeyondLimit::Refuse => Beyond::Refuse,
+            BeyondLimit::EndOldest => Beyond::EndOldest,
+        };
+        Ok(Self {
+            told: format!("stored: the cookie holds an id, the data is in {address}"),
+            place: address.place(),
+            store: Some(address.open()?),
+            // The store remembers what ended; what is not in it is a visitor without an owner.
+            revocations: Revocations::in_memory(),
+            limit: args.devices.map(|most| DeviceLimit { most, beyond }),
+        })
+    }
+
+    fn stateless(args: &Demo) -> Result<Self, Failure> {
+        if args.store.is_some() {
+            return Err("--store is for --placement stored; leave one of them out".into());
+        }
+        if args.devices.is_some() {
+            return Err("--devices needs a store that counts them; write --placement stored".into());
+        }
+        let file = args.data.join("revocations");
+        Ok(Self {
+            told: format!("stateless: the session is in its cookie, logouts in {}", file.display()),
+            place: "in the cookie".into(),
+            store: None,
+            revocations: Revocations::in_file(file)?,
+            limit: None,
+        })
+    }
+
+    /// The sessions on this clock.
+    pub(super) fn sessions(&self, keys: &Keyring, clock: &Clock) -> Result<Sessions, BuildError> {
+        self.build(keys, clock, Duration::from_secs(60))
+    }
+
+    /// The sessions on a clock that is ahead. They never purge: what is over for them is not over.
+    pub(super) fn later(&self, keys: &Keyring, clock: &Clock) -> Result<Sessions, BuildError> {
+        self.build(keys, clock, Duration::ZERO)
+    }
+
+    fn build(&self, keys: &Keyring, clock: &Clock, purge_interval: Duration) -> Result<Sessions, BuildError> {
+        let keys = keys.clone();
+        let mut builder = match &self.store {
+            Some(store) => Sessions::stored(keys, store.clone()),
+            None => Sessions::stateless(keys),
+        };
+        if let Some(limit) = self.limit {
+            builder = builder.device_limit(limit);
+        }
+        builder
+            .remember_me(REMEMBERED)
+            .carry_over([pages::COUNT.name()])
+            .revocations(self.revocations.clone())
+            .clock(clock.clone())
+            .purge_interval(purge_interval)
+            .build()
+    }
+}

@@ -1,0 +1,111 @@
+//! What a store of the demo keeps, and what it does not.
+
+use std::fs;
+
+use crate::{
+    http::Visitor,
+    operator::sessions,
+    site::{Folder, PASSWORD, Site},
+};
+
+/// C09, F11: a copy of the file signs nobody in and shows no data.
+#[test]
+fn the_file_of_sessions_holds_no_cookie_no_password_and_no_data() {
+    let folder = Folder::new();
+    let site = folder.start();
+    let mut visitor = site.visitor();
+    let mut secrets = vec![PASSWORD.to_owned(), "s3cret-note".into()];
+    for step in 0..3 {
+        visitor.post_json("/api/session/store", r#"{"note":"s3cret-note","count":1}"#);
+        visitor.post("/count", &[]);
+        secrets.extend(visitor.cookie.clone());
+        if step == 0 {
+            visitor.log_in(PASSWORD);
+        }
+    }
+    let file = |name: &str| fs::read(folder.data().join(name)).unwrap_or_default();
+    let bytes = [file("sessions.db"), file("sessions.db-wal")].concat();
+    let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds("keeper"), "the control: an owner is there in clear");
+    for secret in secrets {
+        assert!(!holds(&secret), "{secret}");
+        assert!(!holds(&secret[..secret.len().min(24)]), "{secret}");
+    }
+    for handle in sessions(&folder, &["list", "--json"]).json(0).as_array().unwrap() {
+        let handle = handle["handle"].as_str().unwrap();
+        assert!(!Visitor::with_cookie(site.address, handle).is_signed_in(), "a handle opens nothing");
+    }
+    assert!(visitor.is_signed_in());
+}
+
+/// J08: who only looks makes no record, and a logout of nobody makes none either.
+#[test]
+fn two_thousand_visits_and_logouts_of_nobody_make_no_rows() {
+    let folder = Folder::new();
+    let site = folder.start();
+    for _ in 0..1000 {
+        let mut visitor = site.visitor();
+        assert_eq!(visitor.get("/").status, 200);
+        assert_eq!(visitor.post("/logout", &[]).status, 303);
+    }
+    let rows = || sessions(&folder, &["stats", "--json"]).json(0)["sessions"].as_u64().unwrap();
+    assert_eq!(rows(), 0);
+    assert_eq!(site.visitor().log_in("wrong").status, 401);
+    assert_eq!(rows(), 0, "nor does a wrong password");
+    site.visitor().post("/count", &[]);
+    assert_eq!(rows(), 1, "the control: a number that counts is worth a record");
+}
+
+#[test]
+fn a_store_is_where_it_was_said_to_be() {
+    let folder = Folder::new();
+    for (store, file) in [("mine.db", "mine.db"), ("sqlite:./other.db", "other.db"), ("sqlite://third.db", "third.db")]
+    {
+        let site = folder.start_with(&["--store", store]);
+        assert!(site.told_about("placement").contains(file), "{}", site.told);
+        assert_eq!(site.visitor().log_in(PASSWORD).status, 303);
+        assert!(folder.path().join(file).is_file(), "{store}");
+        assert!(!folder.data().join("sessions.db").exists());
+    }
+}
+
+#[test]
+fn a_store_in_memory_is_gone_with_its_process() {
+    let folder = Folder::new();
+    let start = || folder.start_with(&["--store", "memory:"]);
+    let site = start();
+    let mut visitor = site.visitor();
+    visitor.log_in(PASSWORD);
+    assert!(visitor.is_signed_in() && site.told_about("placement").contains("memory"));
+    assert!(visitor.get("/").body.contains("in the server&#39;s memory"));
+    drop(site);
+    let site = start();
+    assert!(!Visitor::with_cookie(site.address, visitor.cookie.as_ref().unwrap()).is_signed_in());
+    assert!(!folder.data().join("sessions.db").exists());
+}
+
+#[test]
+fn a_file_that_is_no_store_is_refused_by_name() {
+    let folder = Folder::new();
+    fs::write(folder.path().join("not.db"), "x".repeat(10_000)).unwrap();
+    let said = folder.refusal(folder.command().args(["--store", "not.db"]));
+    assert!(said.contains("not.db"), "{said}");
+    assert_eq!(fs::read(folder.path().join("not.db")).unwrap().len(), 10_000, "and it is left as it was");
+    let said = folder.refusal(folder.command().args(["--store", "redis://ada:s3cret@localhost"]));
+    assert!(said.contains("sqlite:PATH") && !said.contains("s3cret"), "{said}");
+}
+
+/// What the lab's clock, an hour ahead, takes for expired is not removed.
+#[test]
+fn the_clock_of_the_lab_removes_nobody() {
+    let folder = Folder::new();
+    let site: Site = folder.start();
+    let mut visitor = site.visitor();
+    visitor.log_in(PASSWORD);
+    let value = visitor.cookie.clone().unwrap();
+    let reply = visitor.post("/lab", &[("experiment", "wait"), ("value", &value)]);
+    assert!(reply.body.contains("absent"));
+    assert!(visitor.is_signed_in());
+    let listed = sessions(&folder, &["list", "--json"]).json(0);
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+}
