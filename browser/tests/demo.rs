@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 const NAME: &str = "__Host-session";
 const COUNT: &str = "form[action='/count'] button";
 const LOG_IN: &str = "form[action='/login'] button";
+const THIS_DEVICE: &str = "tbody tr[aria-current]";
+const ANOTHER_DEVICE: &str = "tbody tr:not([aria-current])";
 const LOG_OUT: &str = "header form[action='/logout'] button";
 
 macro_rules! claims {
@@ -43,6 +45,10 @@ claims! {
     no_script_can_plant_a_cookie_under_a_protected_name
     /// A02
     no_neighbour_can_plant_a_host_cookie_for_the_whole_domain
+    /// E05
+    a_device_that_another_ends_is_out_at_its_next_click
+    /// E03
+    one_click_ends_all_other_devices
     nothing_is_asked_of_another_host_and_the_console_stays_silent
     no_page_is_wider_than_a_small_phone
     every_page_can_be_read_in_light_and_in_dark
@@ -67,9 +73,13 @@ impl Visit {
     }
 
     async fn log_in(&self, password: &str) {
-        self.go("/login").await;
-        self.browser.type_into("#password", password).await;
-        self.browser.follow(LOG_IN).await;
+        self.log_in_with(&self.browser, password).await;
+    }
+
+    async fn log_in_with(&self, browser: &Browser, password: &str) {
+        browser.go(&self.site.url("/login")).await;
+        browser.type_into("#password", password).await;
+        browser.follow(LOG_IN).await;
     }
 
     async fn counter(&self) -> String {
@@ -130,7 +140,7 @@ async fn the_right_password_leads_to_the_protected_page(visit: Visit) {
     visit.log_in(PASSWORD).await;
     assert_eq!((&*visit.browser.place().await, visit.browser.navigation().await), ("/protected", (200, 1)));
     assert_eq!(visit.browser.text("h1").await, "Welcome aboard, keeper");
-    assert_eq!(visit.navigation().await, ["Home", "Protected", "Break it"]);
+    assert_eq!(visit.navigation().await, ["Home", "Protected", "Devices", "Break it"]);
     assert_ne!(visit.session().await["value"], before["value"], "C04");
 
     visit.browser.follow("nav a[href='/']").await;
@@ -285,10 +295,52 @@ async fn no_neighbour_can_plant_a_host_cookie_for_the_whole_domain(visit: Visit)
     assert_ne!(visit.session().await["value"], own["value"]);
 }
 
+async fn a_device_that_another_ends_is_out_at_its_next_click(visit: Visit) {
+    let other = Browser::open().await;
+    visit.log_in(PASSWORD).await;
+    visit.log_in_with(&other, PASSWORD).await;
+    other.follow("nav a[href='/']").await;
+
+    visit.browser.follow("nav a[href='/devices']").await;
+    assert_eq!(visit.browser.text("h1").await, "Your devices");
+    assert_eq!(visit.browser.all("tbody tr").await.len(), 2);
+    assert_eq!(visit.browser.text(&format!("{THIS_DEVICE} th")).await, "Chrome on Linux\nthis device");
+    visit.browser.follow(&format!("{ANOTHER_DEVICE} button")).await;
+    assert_eq!((&*visit.browser.place().await, visit.browser.navigation().await), ("/devices", (200, 1)));
+    assert_eq!(visit.browser.all("tbody tr").await.len(), 1);
+
+    other.follow("nav a[href='/protected']").await;
+    assert_eq!(other.place().await, "/login?next=/protected");
+    assert!(other.all(LOG_OUT).await.is_empty(), "and the page knows it");
+    assert!(visit.is_signed_in().await);
+
+    visit.go("/devices").await;
+    visit.browser.follow(&format!("{THIS_DEVICE} button")).await;
+    assert_eq!(visit.browser.place().await, "/");
+    assert!(!visit.is_signed_in().await);
+}
+
+async fn one_click_ends_all_other_devices(visit: Visit) {
+    let others = [Browser::open().await, Browser::open().await];
+    visit.log_in(PASSWORD).await;
+    for other in &others {
+        visit.log_in_with(other, PASSWORD).await;
+    }
+    visit.go("/devices").await;
+    assert_eq!(visit.browser.all("tbody tr").await.len(), 3);
+    visit.browser.follow("form[action='/devices/end-others'] button").await;
+    assert_eq!(visit.browser.all("tbody tr").await.len(), 1);
+    for other in &others {
+        other.follow("nav a[href='/devices']").await;
+        assert_eq!(other.place().await, "/login?next=/devices");
+    }
+    assert!(visit.is_signed_in().await);
+}
+
 async fn nothing_is_asked_of_another_host_and_the_console_stays_silent(visit: Visit) {
     let mut asked = visit.browser.requests().await;
     let mut resources = Vec::new();
-    for step in 0..6 {
+    for step in 0..7 {
         match step {
             0 => {}
             1 => visit.browser.follow(COUNT).await,
@@ -297,7 +349,8 @@ async fn nothing_is_asked_of_another_host_and_the_console_stays_silent(visit: Vi
                 visit.browser.type_into("#password", PASSWORD).await;
                 visit.browser.follow(LOG_IN).await;
             }
-            4 => visit.browser.follow("nav a[href='/']").await,
+            4 => visit.browser.follow("nav a[href='/devices']").await,
+            5 => visit.browser.follow("nav a[href='/']").await,
             _ => visit.browser.follow(LOG_OUT).await,
         }
         let loaded = visit.browser.script("return performance.getEntriesByType('resource').map(e => e.name)").await;
@@ -335,6 +388,8 @@ async fn each_page(visit: &Visit, check: impl AsyncFn(&str)) {
     visit.go("/").await;
     visit.browser.follow(COUNT).await;
     check("home, signed in").await;
+    visit.go("/devices").await;
+    check("devices").await;
     visit.go("/lab").await;
     visit.browser.follow("button[value=flip]").await;
     assert_eq!(visit.browser.text("#reason").await, "forged");

@@ -312,7 +312,9 @@ async fn stats(store: &Engine, json: bool, now: u64) -> Result<(), Failure> {
         return Ok(());
     }
     println!("sessions   {}", stats.sessions);
-    println!("live       {}, of which {} signed in, of {} owners", stats.live, stats.signed_in, stats.owners);
+    println!("live       {}", stats.live);
+    println!("signed in  {}", stats.signed_in);
+    println!("owners     {}", stats.owners);
     println!("expired    {}", stats.expired);
     println!("sealed     {} bytes", stats.sealed);
     println!("oldest     {}", utc(stats.oldest));

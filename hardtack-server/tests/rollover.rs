@@ -20,7 +20,11 @@ use std::{
 
 use http::Visitor;
 use serde_json::Value;
-use site::{Folder, PASSWORD, Placement::Stateless, Site};
+use site::{
+    Folder, PASSWORD,
+    Placement::{self, Stateless, Stored},
+    Site,
+};
 
 /// How far the clock of one server is ahead.
 const AHEAD: u64 = 90;
@@ -253,13 +257,27 @@ fn no_session_is_lost_while_keys_roll_over() {
 /// G02: the same with keys in the environment, where a change is a restart: old; old and new; new and old; new.
 #[test]
 fn no_session_is_lost_while_servers_restart_with_other_keys() {
+    restart_with_other_keys(Stateless, &[]);
+}
+
+/// G02: and the same with sessions in a store that both servers use.
+#[test]
+fn no_stored_session_is_lost_while_servers_restart_with_other_keys() {
+    let shared = Folder::new();
+    restart_with_other_keys(Stored, &["--store", shared.path().join("shared.db").to_str().unwrap()]);
+}
+
+fn restart_with_other_keys(placement: Placement, args: &[&str]) {
     let (old, new) = (new_key(), new_key());
-    let folders = [Folder::with(Stateless), Folder::with(Stateless)];
+    let folders = [0, 1].map(|_| Folder::with(placement));
     let start = |at: usize, keys: &str| {
         let ahead = [AHEAD, 0][at].to_string();
         let mut command = folders[at].command();
-        let command =
-            command.args(["--clock-ahead", &ahead]).env("SECRET_PASSWORD", PASSWORD).env("HARDTACK_KEYS", keys);
+        let command = command
+            .args(args)
+            .args(["--clock-ahead", &ahead])
+            .env("SECRET_PASSWORD", PASSWORD)
+            .env("HARDTACK_KEYS", keys);
         Site::start(command, &folders[at])
     };
     let mut sites = vec![start(0, &old), start(1, &old)];

@@ -30,7 +30,7 @@ pub(super) async fn page(State(site): State<Arc<Site>>, session: Session, header
     let Some(owner) = session.owner() else { return pages::sign_in_first(&headers, PAGE) };
     match of(&site, &session, &owner, &headers).await {
         Ok(devices) => views::devices(&site, &session, devices),
-        Err(error) => views::failure(&site, &error, FAILED),
+        Err(error) => unreachable(&site, &headers, &error),
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn end_on_page(
         Ok(Ended::Another) => Redirect::to(PAGE).into_response(),
         Ok(Ended::None) if api::accepts_only_json(&headers) => api::problem(StatusCode::NOT_FOUND, NOT_YOURS),
         Ok(Ended::None) => views::problem(&site, StatusCode::NOT_FOUND, NOT_YOURS),
-        Err(error) => views::failure(&site, &error, FAILED),
+        Err(error) => unreachable(&site, &headers, &error),
     }
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn end_others_on_page(
     }
     match site.sessions.end_others(&session).await {
         Ok(()) => Redirect::to(PAGE).into_response(),
-        Err(error) => views::failure(&site, &error.into(), FAILED),
+        Err(error) => unreachable(&site, &headers, &error.into()),
     }
 }
 
@@ -104,14 +104,14 @@ pub(super) async fn end_others(State(site): State<Arc<Site>>, session: Session) 
 /// The owner's devices, each with a label, the one that was used last first. Without a store nobody knows
 /// more than the one that asks.
 async fn of(site: &Site, session: &Session, owner: &str, headers: &HeaderMap) -> Result<Vec<Device>, Failure> {
-    if site.placement == Placement::Stored {
-        return Ok(site.sessions.of(owner).await?);
+    let (mut devices, unnamed) = match site.placement {
+        Placement::Stored => (site.sessions.of(owner).await?, label::UNKNOWN_DEVICE.into()),
+        Placement::Stateless => (Vec::from_iter(session.device()), label::of(headers)),
+    };
+    for device in &mut devices {
+        device.label.get_or_insert_with(|| unnamed.clone());
     }
-    let mut this = session.device();
-    if let Some(this) = &mut this {
-        this.label = Some(label::of(headers));
-    }
-    Ok(Vec::from_iter(this))
+    Ok(devices)
 }
 
 /// Ends a device if it is one of the owner's own.
@@ -126,6 +126,10 @@ async fn end(site: &Site, session: &Session, owner: &str, handle: &str) -> Resul
     }
     site.sessions.end(&handle).await?;
     Ok(Ended::Another)
+}
+
+fn unreachable(site: &Site, headers: &HeaderMap, error: &Failure) -> Response {
+    if api::accepts_only_json(headers) { failure(error) } else { views::failure(site, error, FAILED) }
 }
 
 fn nobody() -> Response {

@@ -48,18 +48,20 @@ impl<'a> Known<'a> {
 
     /// What is in the cookie.
     pub(super) fn holds(&self) -> String {
-        let rest = match self.envelope.kind() {
+        let held = match self.envelope.kind() {
             Kind::Stored => format!(
-                "An id of 32 random bytes, when it was made and when it ends at the latest. Your number and the rest are {}.",
+                "It holds an id of 32 random bytes, and when the session was made and ends at the latest. Your number \
+                 and all else are {}.",
                 self.site.place
             ),
             Kind::Anonymous if self.site.placement == Placement::Stored => {
-                "All that is known of you, until there is something worth a record in the store.".into()
+                "It holds all that is known of you, until there is something that is worth a record in the store."
+                    .into()
             }
-            _ => "All of the session: its facts and its fields.".into(),
+            _ => "It holds all of the session: its facts and its fields.".into(),
         };
         format!(
-            "{rest} The value is encrypted and authenticated: change one character and the server takes you for a stranger."
+            "{held} The cookie is encrypted and authenticated: change one character and the server takes you for a stranger."
         )
     }
 

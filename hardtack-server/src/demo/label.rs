@@ -8,11 +8,13 @@ use woothee::parser::Parser;
 
 /// The most of a `User-Agent` that is looked at, in bytes. Browsers send less than half of it.
 const MAX_HEADER: usize = 512;
+/// What a device is called of which nobody knows what it is.
+pub(super) const UNKNOWN_DEVICE: &str = "Unknown device";
 /// The parser's word for what it does not know.
 const UNKNOWN: &str = "UNKNOWN";
 
 pub(super) fn of(headers: &HeaderMap) -> String {
-    named(headers).unwrap_or_else(|| "Unknown device".into())
+    named(headers).unwrap_or_else(|| UNKNOWN_DEVICE.into())
 }
 
 fn named(headers: &HeaderMap) -> Option<String> {
@@ -78,9 +80,9 @@ mod tests {
     fn what_nobody_knows_is_an_unknown_device() {
         let long = [b"x".repeat(MAX_HEADER), b" (X11; Linux x86_64; rv:133.0) Firefox/133.0".to_vec()].concat();
         for text in [&b""[..], b"<script>alert(1)</script>", b"Mozilla/5.0", b"caf\xe9 Firefox/1.0", &long] {
-            assert_eq!(label(text), "Unknown device");
+            assert_eq!(label(text), UNKNOWN_DEVICE);
         }
-        assert_eq!(of(&HeaderMap::new()), "Unknown device");
+        assert_eq!(of(&HeaderMap::new()), UNKNOWN_DEVICE);
     }
 
     /// A hostile header names a browser and smuggles markup beside it.

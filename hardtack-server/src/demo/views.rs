@@ -238,7 +238,7 @@ pub(super) fn devices(site: &Site, session: &Session, devices: Vec<Device>) -> R
     let (now, this) = (site.clock.now_ms(), session.handle());
     let devices = devices.into_iter().map(|device| DeviceView {
         handle: device.handle.to_string(),
-        label: device.label.unwrap_or_else(|| "Unknown device".into()),
+        label: device.label.unwrap_or_default(),
         made: ago(now, device.created_at),
         last_seen: ago(now, device.last_seen_at),
         current: Some(device.handle) == this,

@@ -1,6 +1,6 @@
-//! Two processes on one data folder behave as one.
+//! Many at once, and two processes on one data folder, which behave as one.
 
-use std::thread;
+use std::{sync::mpsc, thread};
 
 use crate::{
     http::Visitor,
@@ -97,4 +97,41 @@ fn one_process_goes_on_when_the_other_was_killed() {
     let mut visitor = at(&b, &visitor);
     assert_eq!(visitor.post("/count", &[]).status, 303);
     assert_eq!(visitor.get("/").counter(), 2);
+}
+
+/// E03: a password that was being checked while all others were ended does not sign in.
+#[test]
+fn a_login_under_way_does_not_survive_the_end_of_all_others() {
+    let folder = Folder::new();
+    let site = folder.start();
+    let mut ada = site.visitor();
+    ada.log_in(PASSWORD);
+    let token = ada.token();
+    // More than can be hashed at the same time, so that some wait while the others end.
+    let mut crowd: Vec<_> = (0..30).map(|_| site.visitor()).map(|mut visitor| (visitor.token(), visitor)).collect();
+    let (answered, first) = mpsc::channel();
+    let statuses: Vec<_> = thread::scope(|scope| {
+        let logins: Vec<_> = crowd
+            .iter_mut()
+            .map(|(token, visitor)| {
+                let answered = answered.clone();
+                scope.spawn(move || {
+                    let fields = [("csrf_token", token.as_str()), ("password", PASSWORD)];
+                    let status = visitor.post_without_token("/login", &fields).status;
+                    answered.send(()).unwrap();
+                    status
+                })
+            })
+            .collect();
+        first.recv().unwrap();
+        let reply = ada.post_without_token("/devices/end-others", &[("csrf_token", &token)]);
+        assert_eq!(reply.status, 303);
+        logins.into_iter().map(|login| login.join().unwrap()).collect()
+    });
+    assert!(statuses.iter().all(|status| matches!(status, 303 | 409)), "{statuses:?}");
+    assert!(statuses.contains(&303) && statuses.contains(&409), "{statuses:?}");
+    for ((_, visitor), status) in crowd.iter_mut().zip(statuses) {
+        assert!(status == 303 || !visitor.is_signed_in());
+    }
+    assert!(ada.is_signed_in());
 }

@@ -342,9 +342,9 @@ fn the_home_page_says_what_is_in_the_cookie_and_where_the_rest_is(folder: &Folde
         assert!(fact(recent) == "just now" || fact(recent).ends_with(" ago"), "{recent}: {}", fact(recent));
     }
     let (kind, data, holds) = if folder.is_stored() {
-        ("stored", "in SQLite, in sessions.db", "An id of 32 random bytes")
+        ("stored", "in SQLite, in sessions.db", "It holds an id of 32 random bytes")
     } else {
-        ("stateless", "in the cookie", "All of the session")
+        ("stateless", "in the cookie", "It holds all of the session")
     };
     assert_eq!((&*fact("Kind"), &*fact("Data")), (kind, data));
     assert!(page.contains(holds) && page.contains(&format!("placement: <code>{kind}</code>")));

@@ -5,7 +5,7 @@ use std::fs;
 use crate::{
     http::Visitor,
     operator::sessions,
-    site::{Folder, PASSWORD, Site},
+    site::{Folder, PASSWORD},
 };
 
 /// C09, F11: a copy of the file signs nobody in and shows no data.
@@ -95,11 +95,11 @@ fn a_file_that_is_no_store_is_refused_by_name() {
     assert!(said.contains("sqlite:PATH") && !said.contains("s3cret"), "{said}");
 }
 
-/// What the lab's clock, an hour ahead, takes for expired is not removed.
+/// What the lab's clock, an hour ahead, takes for expired stays.
 #[test]
-fn the_clock_of_the_lab_removes_nobody() {
+fn an_experiment_with_time_ends_nobody() {
     let folder = Folder::new();
-    let site: Site = folder.start();
+    let site = folder.start();
     let mut visitor = site.visitor();
     visitor.log_in(PASSWORD);
     let value = visitor.cookie.clone().unwrap();

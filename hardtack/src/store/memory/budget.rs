@@ -13,11 +13,11 @@ use crate::store::Row;
 
 /// What a row takes beside [`Row::size`]: the rest of its slot, its places in the table, in the heap and in the
 /// owners' index at their emptiest, and the allocator's share.
-const PLACE: usize = 96;
+const PLACE: usize = 112;
 /// What a tombstone takes: the same without the body and without an owner.
-pub(super) const TOMBSTONE: usize = 80;
+pub(super) const TOMBSTONE: usize = 96;
 /// What an owner's epoch takes.
-const EPOCH: usize = 96;
+const EPOCH: usize = 128;
 
 /// Whom something in the store is counted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

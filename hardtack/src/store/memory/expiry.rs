@@ -110,7 +110,7 @@ pub(super) fn grow<T>(entries: &mut Vec<T>) {
 
 /// Gives back what a flood left behind.
 pub(super) fn shrink<T>(entries: &mut Vec<T>) {
-    if entries.len() + 64 < entries.capacity() / 2 {
+    if entries.len() + 8 < entries.capacity() / 4 * 3 {
         entries.shrink_to(entries.len() + entries.len() / 8 + 8);
     }
 }

@@ -34,7 +34,7 @@ impl MemoryStore {
 
     /// At most so many sessions, and so many bytes for them and for the tombstones of ended ones.
     ///
-    /// Bytes are [`Row::size`] and 96 more for each session, 80 for each tombstone: a little more than the process
+    /// Bytes are [`Row::size`] and 112 more for each session, 96 for each tombstone: a little more than the process
     /// allocates. Rows without an owner, with their tombstones, take at most half of either, so that
     /// no crowd of anonymous visitors keeps people from signing in.
     ///

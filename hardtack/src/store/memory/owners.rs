@@ -142,7 +142,7 @@ fn tag(owner: u64) -> u32 {
 }
 
 fn shrink<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>) {
-    if map.len() + 64 < map.capacity() / 4 {
-        map.shrink_to(map.len() * 2);
+    if map.len() + 8 < map.capacity() / 3 {
+        map.shrink_to_fit();
     }
 }

@@ -27,9 +27,9 @@ impl Table {
     /// The entries that may have this hash.
     pub(super) fn candidates(&self, hash: u64) -> impl Iterator<Item = usize> {
         let tag = tag(hash);
-        let (before, after) = self.cells.split_at(self.home(hash));
-        let cells = after.iter().chain(before).take_while(|cell| **cell != NONE);
-        cells.filter(move |cell| **cell & !INDEX == tag).map(|cell| (cell & INDEX) as usize)
+        let (home, mask) = (self.home(hash), self.cells.len() - 1);
+        let cells = (home..).map(move |place| self.cells[place & mask]).take_while(|cell| *cell != NONE);
+        cells.filter(move |cell| cell & !INDEX == tag).map(|cell| (cell & INDEX) as usize)
     }
 
     /// Takes in the vector's last entry.
@@ -70,7 +70,7 @@ impl Table {
 
     /// Gives back what a flood left behind; the vector has its new order.
     pub(super) fn fit(&mut self, hash_of: impl Fn(usize) -> u64) {
-        if self.cells.len() > SMALLEST && self.used * 6 < self.cells.len() {
+        if self.cells.len() > SMALLEST && self.used * 3 < self.cells.len() {
             self.rebuild(self.cells.len() / 2, &hash_of);
         }
     }

@@ -14,7 +14,7 @@ const ROW: &str = "SELECT version, generation, remembered, epoch, created, authe
     absolute_deadline, last_seen, idle_deadline, owner, label, sealed, key FROM sessions WHERE key = ?1";
 /// Without what may be long: a comparison of versions reads no sealed data.
 const FACTS: &str = "SELECT version, generation, remembered, epoch, created, authenticated, renewed, \
-    absolute_deadline, last_seen, idle_deadline FROM sessions WHERE key = ?1";
+    absolute_deadline, last_seen, idle_deadline, id FROM sessions WHERE key = ?1";
 const OWNED: &str = "SELECT version, generation, remembered, epoch, created, authenticated, renewed, \
     absolute_deadline, last_seen, idle_deadline, owner, label, sealed, key FROM sessions WHERE owner = ?1";
 const SCAN: &str = "SELECT version, generation, remembered, epoch, created, authenticated, renewed, \
@@ -28,9 +28,9 @@ const INSERT: &str = "INSERT INTO sessions (key, version, generation, remembered
 /// Most writes leave the deadline where it is. This one then leaves the index alone.
 const REPLACE: &str = "UPDATE sessions SET version = ?2, generation = ?3, remembered = ?4, created = ?5, \
     authenticated = ?6, renewed = ?7, absolute_deadline = ?8, last_seen = ?9, idle_deadline = ?10, label = ?11, \
-    sealed = ?12 WHERE key = ?1";
-const EXPIRE: &str = "UPDATE sessions SET expires = ?2 WHERE key = ?1";
-const TOUCH: &str = "UPDATE sessions SET last_seen = ?2, idle_deadline = ?3 WHERE key = ?1";
+    sealed = ?12 WHERE id = ?1";
+const EXPIRE: &str = "UPDATE sessions SET expires = ?2 WHERE id = ?1";
+const TOUCH: &str = "UPDATE sessions SET last_seen = ?2, idle_deadline = ?3 WHERE id = ?1";
 const DELETE: &str = "DELETE FROM sessions WHERE key = ?1";
 const BURY: &str = "INSERT INTO tombstones (key, until) VALUES (?1, ?2) \
     ON CONFLICT DO UPDATE SET until = max(until, excluded.until)";
@@ -45,7 +45,7 @@ const OWNERS_EPOCH: &str = "SELECT epoch FROM owners WHERE owner = ?1";
 const RAISE: &str = "INSERT INTO owners (owner, epoch, until) VALUES (?1, ?2, ?3) \
     ON CONFLICT DO UPDATE SET epoch = excluded.epoch, until = max(until, excluded.until)";
 const PURGES: [&str; 3] = [
-    "DELETE FROM sessions WHERE key IN (SELECT key FROM sessions WHERE expires <= ?1 LIMIT ?2)",
+    "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires <= ?1 LIMIT ?2)",
     "DELETE FROM tombstones WHERE key IN (SELECT key FROM tombstones WHERE until <= ?1 LIMIT ?2)",
     "DELETE FROM owners WHERE owner IN (SELECT owner FROM owners WHERE until <= ?1 LIMIT ?2)",
 ];
@@ -100,9 +100,8 @@ pub(super) fn load(file: &Connection, key: StoreKey, now: u64) -> Result<Option<
 }
 
 pub(super) fn replace(file: &Connection, key: StoreKey, version: u64, row: &Row, now: u64) -> Result<Replaced> {
-    let before = match query(file, FACTS)?.query_row([key.as_bytes()], facts_alone).optional()? {
-        Some(before) if !before.is_expired(now) => before,
-        _ => return Ok(Replaced::Gone),
+    let Some((id, before)) = before(file, key)?.filter(|(_, before)| !before.is_expired(now)) else {
+        return Ok(Replaced::Gone);
     };
     if before.facts().version != version {
         return Ok(Replaced::Conflict);
@@ -110,7 +109,7 @@ pub(super) fn replace(file: &Connection, key: StoreKey, version: u64, row: &Row,
     let row = row.clone().touched(before.last_seen(), before.idle_deadline());
     let facts = row.facts();
     query(file, REPLACE)?.execute((
-        key.as_bytes(),
+        id,
         bits(facts.version),
         facts.generation,
         facts.remembered,
@@ -123,20 +122,29 @@ pub(super) fn replace(file: &Connection, key: StoreKey, version: u64, row: &Row,
         row.label(),
         row.sealed(),
     ))?;
-    expire(file, key, &before, &row)?;
+    expire(file, id, &before, &row)?;
     Ok(Replaced::Replaced)
 }
 
 pub(super) fn touch(file: &Connection, key: StoreKey, last_seen: u64, idle_deadline: u64) -> Result<()> {
-    let Some(before) = query(file, FACTS)?.query_row([key.as_bytes()], facts_alone).optional()? else { return Ok(()) };
+    let Some((id, before)) = before(file, key)? else { return Ok(()) };
     let row = before.clone().touched(last_seen, idle_deadline);
-    query(file, TOUCH)?.execute((key.as_bytes(), bits(row.last_seen()), bits(row.idle_deadline())))?;
-    expire(file, key, &before, &row)
+    query(file, TOUCH)?.execute((id, bits(row.last_seen()), bits(row.idle_deadline())))?;
+    expire(file, id, &before, &row)
 }
 
-fn expire(file: &Connection, key: StoreKey, before: &Row, row: &Row) -> Result<()> {
+/// The row that a write begins from, without its owner, its label and its data.
+fn before(file: &Connection, key: StoreKey) -> Result<Option<(i64, Row)>> {
+    let read = |row: &rusqlite::Row<'_>| {
+        let times = (number(row, 8)?, number(row, 9)?);
+        Ok((row.get(10)?, Row::new(facts(row)?, None, None, &[], times.0, times.1)))
+    };
+    query(file, FACTS)?.query_row([key.as_bytes()], read).optional()
+}
+
+fn expire(file: &Connection, id: i64, before: &Row, row: &Row) -> Result<()> {
     if row.expires_at() != before.expires_at() {
-        query(file, EXPIRE)?.execute((key.as_bytes(), ordered(row.expires_at())))?;
+        query(file, EXPIRE)?.execute((id, ordered(row.expires_at())))?;
     }
     Ok(())
 }
@@ -196,10 +204,6 @@ fn whole(row: &rusqlite::Row<'_>) -> Result<Row> {
     let text = |column| row.get_ref(column)?.as_str_or_null().map_err(wrong(column, Type::Text));
     let sealed = row.get_ref(12)?.as_blob().map_err(wrong(12, Type::Blob))?;
     Ok(Row::new(facts(row)?, text(10)?, text(11)?, sealed, number(row, 8)?, number(row, 9)?))
-}
-
-fn facts_alone(row: &rusqlite::Row<'_>) -> Result<Row> {
-    Ok(Row::new(facts(row)?, None, None, &[], number(row, 8)?, number(row, 9)?))
 }
 
 fn facts(row: &rusqlite::Row<'_>) -> Result<Facts> {

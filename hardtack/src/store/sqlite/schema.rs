@@ -20,10 +20,12 @@ const APPLICATION: i32 = i32::from_be_bytes(*b"htk1");
 /// `expires` is the earlier of both deadlines, for the index alone. Every other number is the bits of a `u64`, so
 /// that the sealed data's facts come back exactly; the ones beyond 2^63 would look negative.
 ///
-/// Rows are in the order of their random keys, without a rowid: one tree to go down, not two.
+/// Sessions lie in the order of their making, with an index from the key. In the order of their random keys each
+/// new one would touch a page of its own, and the tree would be as deep as the data is large.
 const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE sessions (
-        key               BLOB    NOT NULL PRIMARY KEY,
+        id                INTEGER PRIMARY KEY,
+        key               BLOB    NOT NULL UNIQUE,
         version           INTEGER NOT NULL,
         generation        INTEGER NOT NULL,
         remembered        INTEGER NOT NULL,
@@ -38,7 +40,7 @@ const MIGRATIONS: [&str; 1] = ["
         owner             TEXT,
         label             TEXT,
         sealed            BLOB    NOT NULL
-    ) STRICT, WITHOUT ROWID;
+    ) STRICT;
     CREATE INDEX sessions_by_expiry ON sessions (expires);
     CREATE INDEX sessions_by_owner ON sessions (owner) WHERE owner IS NOT NULL;
 
