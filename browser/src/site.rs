@@ -38,11 +38,20 @@ impl Site {
     ///
     /// Without the program, or when it ends at once.
     pub fn start(scheme: Scheme) -> Self {
+        Self::start_with(scheme, &[])
+    }
+
+    /// The same with more arguments.
+    ///
+    /// # Panics
+    ///
+    /// Without the program, or when it ends at once.
+    pub fn start_with(scheme: Scheme, args: &[&str]) -> Self {
         let program = program();
         let folder = TempDir::new().unwrap();
         let log = folder.path().join("log");
         let mut command = Command::new(&program);
-        command.current_dir(folder.path()).args(["demo", "--listen", "127.0.0.1:0", "--data", "data"]);
+        command.current_dir(folder.path()).args(["demo", "--listen", "127.0.0.1:0", "--data", "data"]).args(args);
         if scheme == Scheme::Tls {
             command.arg("--tls");
         }

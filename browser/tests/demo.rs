@@ -1,4 +1,5 @@
-//! The demo in a real Chromium, over plain http on the loopback interface and over TLS: the same claims for both.
+//! The demo in a real Chromium, with a store over plain http on the loopback interface and with all in the cookie
+//! over TLS: the same claims for both.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,11 +16,11 @@ const LOG_OUT: &str = "header form[action='/logout'] button";
 
 macro_rules! claims {
     ($($(#[$about:meta])* $claim:ident)*) => {
-        mod over_http {
-            $($(#[$about])* #[tokio::test] async fn $claim() { super::$claim(super::Visit::begin(super::Scheme::Http).await).await; })*
+        mod stored_over_http {
+            $($(#[$about])* #[tokio::test] async fn $claim() { super::$claim(super::Visit::stored().await).await; })*
         }
-        mod over_tls {
-            $($(#[$about])* #[tokio::test] async fn $claim() { super::$claim(super::Visit::begin(super::Scheme::Tls).await).await; })*
+        mod stateless_over_tls {
+            $($(#[$about])* #[tokio::test] async fn $claim() { super::$claim(super::Visit::stateless().await).await; })*
         }
     };
 }
@@ -45,10 +46,6 @@ claims! {
     no_script_can_plant_a_cookie_under_a_protected_name
     /// A02
     no_neighbour_can_plant_a_host_cookie_for_the_whole_domain
-    /// E05
-    a_device_that_another_ends_is_out_at_its_next_click
-    /// E03
-    one_click_ends_all_other_devices
     nothing_is_asked_of_another_host_and_the_console_stays_silent
     no_page_is_wider_than_a_small_phone
     every_page_can_be_read_in_light_and_in_dark
@@ -61,8 +58,15 @@ struct Visit {
 }
 
 impl Visit {
-    async fn begin(scheme: Scheme) -> Self {
-        let site = Site::start(scheme);
+    async fn stored() -> Self {
+        Self::begin(Site::start(Scheme::Http)).await
+    }
+
+    async fn stateless() -> Self {
+        Self::begin(Site::start_with(Scheme::Tls, &["--placement", "stateless"])).await
+    }
+
+    async fn begin(site: Site) -> Self {
         let visit = Self { browser: Browser::open().await, site };
         visit.go("/").await;
         visit
@@ -295,7 +299,10 @@ async fn no_neighbour_can_plant_a_host_cookie_for_the_whole_domain(visit: Visit)
     assert_ne!(visit.session().await["value"], own["value"]);
 }
 
-async fn a_device_that_another_ends_is_out_at_its_next_click(visit: Visit) {
+/// E05
+#[tokio::test]
+async fn a_device_that_another_ends_is_out_at_its_next_click() {
+    let visit = Visit::stored().await;
     let other = Browser::open().await;
     visit.log_in(PASSWORD).await;
     visit.log_in_with(&other, PASSWORD).await;
@@ -320,7 +327,10 @@ async fn a_device_that_another_ends_is_out_at_its_next_click(visit: Visit) {
     assert!(!visit.is_signed_in().await);
 }
 
-async fn one_click_ends_all_other_devices(visit: Visit) {
+/// E03
+#[tokio::test]
+async fn one_click_ends_all_other_devices() {
+    let visit = Visit::stored().await;
     let others = [Browser::open().await, Browser::open().await];
     visit.log_in(PASSWORD).await;
     for other in &others {

@@ -140,6 +140,10 @@ fn a_handle_that_is_not_among_ones_own_is_not_found(folder: &Folder) {
         let page = ada.post(&format!("/devices/{wrong}/end"), &[]);
         assert_eq!((page.status, page.body.contains("<h1")), (404, true), "{wrong}");
     }
+    let token = ada.token();
+    let headers = [("Accept", "application/json"), ("X-CSRF-Token", &*token)];
+    let reply = ada.send("POST", &format!("/devices/{of_stranger}/end"), &headers, b"");
+    assert!(reply.status == 404 && reply.json()["error"].is_string(), "a program is told so in JSON");
     assert_eq!(stranger.get("/").counter(), 1, "the stranger's session lives");
     assert!(ada.is_signed_in());
 }
