@@ -68,7 +68,11 @@ pub(super) async fn log_in(
             session.set_label(&label::of(&headers));
             match session.commit().await {
                 Ok(_) => Redirect::to(&next).into_response(),
-                Err(CommitError::DeviceLimit) => turned_away(&site, &session, &next),
+                Err(CommitError::DeviceLimit) => {
+                    session.discard();
+                    let message = "You are signed in on as many devices as are allowed. Log out on one of them first.";
+                    (StatusCode::CONFLICT, views::login(&site, &session, &next, Some(message.into()))).into_response()
+                }
                 Err(error) => {
                     session.discard();
                     routes::explain(&site, api::accepts_only_json(&headers), &error)
@@ -81,18 +85,6 @@ pub(super) async fn log_in(
         }
         Err(error) => views::failure(&site, &error, "The password could not be checked. Try again."),
     }
-}
-
-/// The right password on one device too many. Whoever it is stays the visitor of before, with the same number.
-fn turned_away(site: &Site, session: &Session, next: &str) -> Response {
-    let count = session.get(COUNT);
-    session.sign_out();
-    if let Some(count) = count {
-        session.keep();
-        session.set(COUNT, count);
-    }
-    let message = "You are signed in on as many devices as are allowed. Log out on one of them first.";
-    (StatusCode::CONFLICT, views::login(site, session, next, Some(message.into()))).into_response()
 }
 
 pub(super) async fn log_out(session: Session) -> Redirect {

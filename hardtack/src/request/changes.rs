@@ -1,10 +1,6 @@
 //! What a request did to its session.
 
-use crate::{
-    error::FieldError,
-    record::{Header, Record},
-    system::System,
-};
+use crate::{error::FieldError, record::Record, system::System};
 
 /// One change, which may run again on a newer record. It answers whether it changed anything.
 pub(crate) type Change = Box<dyn FnMut(&System, &mut Record) -> Result<bool, FieldError> + Send>;
@@ -21,7 +17,7 @@ pub(crate) struct Changes {
     /// Somebody signed in or out.
     pub(crate) identity: bool,
     /// The presented session, when this request ends it.
-    pub(crate) ended: Option<Header>,
+    pub(crate) ended: Option<Record>,
     /// What was done to the record, in order. Kept only where there is a store, because nobody else
     /// replays it.
     pub(crate) log: Vec<Change>,

@@ -76,12 +76,21 @@ impl Plan {
     async fn steps(&mut self, shelf: &Shelf<'_>) -> Result<(Outcome, SessionHeaders), CommitError> {
         let system = shelf.system;
         let headers = std::mem::take(&mut self.headers);
-        if let Some((ended, true)) = &self.ended {
-            outcome::supersede(system, ended, self.record.as_ref(), self.now);
-            shelf.store.delete(ended.handle.into(), system.tombstone(ended, self.now)).await?;
+        // An owner's session makes room for the next one. A visitor's stays if nobody is signed in after all.
+        let first = self.ended.as_ref().is_some_and(|(ended, _)| ended.owner.is_some());
+        if first {
+            self.end_row(shelf).await?;
         }
         if !self.write(shelf).await? {
             return Ok((Outcome::Ended, headers));
+        }
+        if !first && let Err(error) = self.end_row(shelf).await {
+            if let Some(record) = &self.record {
+                // Nobody will have the cookie of the new one. It expires by itself if this fails too.
+                let _ =
+                    shelf.store.delete(record.header.handle.into(), system.tombstone(&record.header, self.now)).await;
+            }
+            return Err(error);
         }
         let headers = outcome::respond(system, self.loopback, self.cookie, self.record.as_ref(), headers, self.now)?;
         if let Some((ended, in_store)) = &self.ended {
@@ -92,6 +101,15 @@ impl Plan {
             events::ended(ended.handle);
         }
         Ok((self.outcome, headers))
+    }
+
+    /// Deletes the row of the session that this request ends.
+    async fn end_row(&mut self, shelf: &Shelf<'_>) -> Result<(), CommitError> {
+        if let Some((ended, true)) = &self.ended {
+            outcome::supersede(shelf.system, ended, self.record.as_ref(), self.now);
+            shelf.store.delete(ended.handle.into(), shelf.system.tombstone(ended, self.now)).await?;
+        }
+        Ok(())
     }
 
     /// Answers whether the session still lives.

@@ -94,7 +94,7 @@ pub(crate) fn decide(system: &System, state: &mut State) -> Result<Decision, Com
     let is_stored = state.record.as_ref().is_some_and(|record| record.header.kind == Kind::Stored);
     if write != Write::Nothing || row_ends || is_stored && cookie == Cookie::Write {
         return Ok(Decision::Store(Box::new(Plan {
-            ended: state.changes.ended.clone().map(|ended| (ended, row_ends)),
+            ended: state.changes.ended.as_ref().map(|ended| (ended.header.clone(), row_ends)),
             write,
             record: state.record.clone(),
             writes: state.stored().cloned().unwrap_or_default(),
@@ -113,8 +113,8 @@ pub(crate) fn decide(system: &System, state: &mut State) -> Result<Decision, Com
     let record = state.record.as_ref();
     let headers = respond(system, state.loopback, cookie, record, headers, now)?;
     if let Some(ended) = &state.changes.ended {
-        end(system, ended, record, now)?;
-        events::ended(ended.handle);
+        end(system, &ended.header, record, now)?;
+        events::ended(ended.header.handle);
     }
     if let Some(record) = record.filter(|record| state.changes.identity && record.header.owner.is_some()) {
         events::signed_in(record.header.handle);

@@ -210,11 +210,19 @@ impl State {
         if let (Some(before), Some(origin)) = (before, &self.origin)
             && before.header.handle == origin.handle
         {
-            self.changes.ended = Some(before.header);
+            self.changes.ended = Some(before);
         }
         self.changes.identity = true;
         self.changes.log.clear();
         self.writes += 1;
+    }
+
+    /// Forgets what was done. Whoever was signed in or out is again who came.
+    pub(crate) fn discard(&mut self) {
+        self.discarded = true;
+        if let Some(before) = self.changes.ended.take() {
+            self.record = Some(before);
+        }
     }
 
     /// Makes the commit fail, unless something failed it before.

@@ -25,7 +25,7 @@ pub struct Session {
 impl Session {
     /// Forgets what this request did to the session. Nothing is committed, no cookie is sent.
     pub fn discard(&self) {
-        self.shared.with(|state, _| state.discarded = true);
+        self.shared.with(|state, _| state.discard());
     }
 
     /// Commits now, to know before the response is made. Later writes of the request are errors.

@@ -8,7 +8,6 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use super::table::MOST;
 use crate::store::Row;
 
 /// What a row takes beside [`Row::size`]: the rest of its slot, its places in the table, in the heap and in the
@@ -178,11 +177,6 @@ pub(super) fn class(row: &Row) -> Class {
 
 fn cost(row: &Row) -> usize {
     row.size() + PLACE
-}
-
-impl Full {
-    /// One part of the keys is full before the others, which keys that are not hashes could do.
-    pub(super) const PART: Self = Self { most: MOST, what: "keys in one part" };
 }
 
 impl fmt::Display for Full {

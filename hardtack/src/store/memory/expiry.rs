@@ -63,8 +63,8 @@ impl Deadlines {
     }
 
     /// The slot that was elsewhere is at `index` now.
-    pub(super) fn moved(&mut self, slots: &[Slot], index: usize) {
-        self.0[slots[index].due as usize].slot = index as u32;
+    pub(super) fn moved(&mut self, slot: &Slot, index: usize) {
+        self.0[slot.due as usize].slot = index as u32;
     }
 
     fn rise(&mut self, slots: &mut [Slot], mut place: usize, due: Due) {

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::{
     expiry,
-    table::{self, Table, spread},
+    table::{Entry, Table},
 };
 
 /// Up to so many rows an owner's are entries of the table; equal hashes make a table slow when they are many.
@@ -22,8 +22,7 @@ const FEW: usize = 8;
 #[derive(Default)]
 pub(super) struct Owners {
     /// Tags and the beginnings of keys.
-    few: Vec<(u32, u32)>,
-    table: Table,
+    few: Table<(u32, u32)>,
     many: HashMap<u32, Vec<u32>>,
     epochs: HashMap<u64, Epoch>,
     ends: BTreeSet<(u64, u64)>,
@@ -59,10 +58,8 @@ impl Owners {
             return;
         }
         let mut keys: Keys = self.few_of(tag).collect();
-        if keys.len() < FEW && self.few.len() < table::MOST {
-            expiry::grow(&mut self.few);
-            self.few.push((tag, key));
-            self.table.push(spread(tag), |index| spread(self.few[index].0));
+        if keys.len() < FEW {
+            self.few.insert((tag, key), |_, _| ());
             return;
         }
         keys.iter().for_each(|key| self.remove_few(tag, *key));
@@ -121,24 +118,32 @@ impl Owners {
     }
 
     fn few_of(&self, tag: u32) -> impl Iterator<Item = u32> {
-        let entries = self.table.candidates(spread(tag)).map(|index| self.few[index]);
+        let entries = self.few.places(tag).map(|place| &self.few.cells()[place]);
         entries.filter(move |entry| entry.0 == tag).map(|entry| entry.1)
     }
 
     fn remove_few(&mut self, tag: u32, key: u32) {
-        let mut entries = self.table.candidates(spread(tag));
-        let Some(index) = entries.find(|index| self.few[*index] == (tag, key)) else { return };
-        drop(entries);
-        self.table.swap_remove(index, |index| spread(self.few[index].0));
-        self.few.swap_remove(index);
-        self.table.fit(|index| spread(self.few[index].0));
-        expiry::shrink(&mut self.few);
+        if let Some(place) = self.few.find(tag, |entry| *entry == (tag, key)) {
+            self.few.remove(place, |_, _| ());
+        }
     }
 }
 
-/// The part of an owner's hash that the index keeps; the highest bits chose the part of the owners.
+impl Entry for (u32, u32) {
+    const FREE: Self = (0, 0);
+
+    fn is_free(&self) -> bool {
+        self.0 == 0
+    }
+
+    fn hash(&self) -> u32 {
+        self.0
+    }
+}
+
+/// The part of an owner's hash that the index keeps, never 0; the highest bits chose the part of the owners.
 fn tag(owner: u64) -> u32 {
-    owner as u32
+    owner as u32 | 1
 }
 
 fn shrink<K: Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>) {

@@ -117,10 +117,6 @@ impl Parts {
             self.budget.row_removed(row);
             return Ok(Created::Exists);
         }
-        if shard.is_full() {
-            self.budget.row_removed(row);
-            return Err(Full::PART);
-        }
         shard.insert(key, Held::Row(row.clone()), budget::class(row));
         Ok(Created::Created)
     }
@@ -163,9 +159,6 @@ impl Parts {
         loop {
             let mut shard = self.shard(&key);
             let Some(index) = shard.find(&key) else {
-                if shard.is_full() {
-                    return Err(Full::PART);
-                }
                 self.budget.admit_tombstone()?;
                 shard.insert(key, Held::Tombstone { until }, Class::Stray);
                 return Ok(false);
@@ -277,7 +270,7 @@ impl Parts {
     fn removed(&self, slot: &Slot) {
         match &slot.held {
             Held::Row(row) => self.budget.row_removed(row),
-            Held::Tombstone { .. } => self.budget.tombstone_removed(slot.class),
+            Held::Tombstone { .. } => slot.class.into_iter().for_each(|class| self.budget.tombstone_removed(class)),
         }
     }
 

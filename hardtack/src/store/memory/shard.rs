@@ -7,16 +7,15 @@ use smallvec::SmallVec;
 
 use super::{
     budget::Class,
-    expiry::{Deadlines, grow, shrink},
-    table::{self, Table, spread},
+    expiry::Deadlines,
+    table::{Entry, Table},
 };
 use crate::store::{Row, StoreKey};
 
 /// One part of the keys.
 #[derive(Default)]
 pub(super) struct Shard {
-    table: Table,
-    slots: Vec<Slot>,
+    slots: Table<Slot>,
     deadlines: Deadlines,
 }
 
@@ -24,7 +23,8 @@ pub(super) struct Shard {
 pub(super) struct Slot {
     pub(super) key: StoreKey,
     pub(super) held: Held,
-    pub(super) class: Class,
+    /// None in a place that is free.
+    pub(super) class: Option<Class>,
     /// Its place among the deadlines.
     pub(super) due: u32,
 }
@@ -40,30 +40,30 @@ const _: () = assert!(size_of::<Slot>() == 48, "the costs in budget.rs count on 
 impl Shard {
     /// Where the key is.
     pub(super) fn find(&self, key: &StoreKey) -> Option<usize> {
-        self.table.candidates(spread(short(key))).find(|index| self.slots[*index].key == *key)
+        self.slots.find(short(key), |slot| slot.key == *key)
     }
 
     /// The row under a key.
     pub(super) fn row(&self, key: &StoreKey) -> Option<&Row> {
-        self.slots[self.find(key)?].row()
+        self.slot(self.find(key)?).row()
     }
 
     pub(super) fn slot(&self, index: usize) -> &Slot {
-        &self.slots[index]
+        &self.slots.cells()[index]
     }
 
     /// The rows of an owner whose keys begin so: one, unless keys collide.
     pub(super) fn rows_of(&self, short_key: u32, owner: &str) -> SmallVec<[usize; 2]> {
         let is_theirs = |index: &usize| {
-            let slot = &self.slots[*index];
+            let slot = self.slot(*index);
             short(&slot.key) == short_key && slot.row().and_then(Row::owner) == Some(owner)
         };
-        self.table.candidates(spread(short_key)).filter(is_theirs).collect()
+        self.slots.places(short_key).filter(is_theirs).collect()
     }
 
     /// The rows with keys above `after`, in no order.
     pub(super) fn rows_above(&self, after: Option<StoreKey>) -> impl Iterator<Item = (StoreKey, &Row)> {
-        let above = self.slots.iter().filter(move |slot| after.is_none_or(|after| slot.key > after));
+        let above = self.slots.cells().iter().filter(move |slot| after.is_none_or(|after| slot.key > after));
         above.filter_map(|slot| Some((slot.key, slot.row()?)))
     }
 
@@ -72,39 +72,39 @@ impl Shard {
         self.deadlines.first(now)
     }
 
-    /// Whether nothing more can be inserted. Keys are evenly distributed, so the budget is full before.
-    pub(super) fn is_full(&self) -> bool {
-        self.slots.len() == table::MOST
-    }
-
     /// Puts something under a key that has nothing.
     pub(super) fn insert(&mut self, key: StoreKey, held: Held, class: Class) {
-        let (index, at) = (self.slots.len(), held.until());
-        grow(&mut self.slots);
-        self.slots.push(Slot { key, held, class, due: 0 });
-        self.table.push(spread(short(&key)), |index| self.slots[index].hash());
-        self.deadlines.push(&mut self.slots, index, at);
+        let at = held.until();
+        let slot = Slot { key, held, class: Some(class), due: 0 };
+        let index = self.slots.insert(slot, |slot, index| self.deadlines.moved(slot, index));
+        self.deadlines.push(self.slots.cells_mut(), index, at);
     }
 
     /// Puts something in place of what is there, and answers that.
     pub(super) fn set(&mut self, index: usize, held: Held) -> Held {
         let at = held.until();
-        let before = std::mem::replace(&mut self.slots[index].held, held);
-        self.deadlines.set(&mut self.slots, index, at);
+        let before = std::mem::replace(&mut self.slots.cells_mut()[index].held, held);
+        self.deadlines.set(self.slots.cells_mut(), index, at);
         before
     }
 
-    /// Removes what is there. Other indices are other ones afterwards.
+    /// Removes what is there. Others may be elsewhere afterwards.
     pub(super) fn remove(&mut self, index: usize) -> Slot {
-        self.deadlines.remove(&mut self.slots, index);
-        self.table.swap_remove(index, |index| self.slots[index].hash());
-        let removed = self.slots.swap_remove(index);
-        if index < self.slots.len() {
-            self.deadlines.moved(&self.slots, index);
-        }
-        self.table.fit(|index| self.slots[index].hash());
-        shrink(&mut self.slots);
-        removed
+        self.deadlines.remove(self.slots.cells_mut(), index);
+        self.slots.remove(index, |slot, index| self.deadlines.moved(slot, index))
+    }
+}
+
+impl Entry for Slot {
+    const FREE: Self =
+        Self { key: StoreKey::from_bytes([0; 16]), held: Held::Tombstone { until: 0 }, class: None, due: 0 };
+
+    fn is_free(&self) -> bool {
+        self.class.is_none()
+    }
+
+    fn hash(&self) -> u32 {
+        short(&self.key)
     }
 }
 
@@ -114,10 +114,6 @@ impl Slot {
             Held::Row(row) => Some(row),
             Held::Tombstone { .. } => None,
         }
-    }
-
-    fn hash(&self) -> u64 {
-        spread(short(&self.key))
     }
 }
 

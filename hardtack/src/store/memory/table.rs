@@ -1,122 +1,124 @@
-//! [`Table`]: finds entries of a vector by their hash.
+//! [`Table`]: entries by hash, side by side in one array.
 //!
-//! It holds indices, each beside twelve bits of its hash, in one array with linear probing: to find an entry
-//! takes one cache line of the table and one of the vector, where a table of general use takes two and
-//! one. The vector has no gaps: a removal moves its last entry into the gap.
+//! A lookup begins where the hash says and goes on to the next one: one cache miss or two, where a map of
+//! indices takes one more. The array grows by a quarter and not to the next power of two, so little of
+//! it is empty. A removal closes its gap.
 
-/// How many entries a table can have: an index has 20 bits, and the last one means none.
-pub(super) const MOST: usize = INDEX as usize;
+/// Something that knows its hash.
+pub(super) trait Entry {
+    /// What stands where nothing is.
+    const FREE: Self;
 
-const INDEX: u32 = (1 << 20) - 1;
-const NONE: u32 = u32::MAX;
-const SMALLEST: usize = 8;
+    /// Whether nothing is here.
+    fn is_free(&self) -> bool;
 
-/// The indices of a vector by hash. What it is not told it asks `hash_of`.
-pub(super) struct Table {
-    cells: Box<[u32]>,
+    /// 32 evenly distributed bits, some of which may be the same in all the table.
+    fn hash(&self) -> u32;
+}
+
+/// Entries by hash.
+pub(super) struct Table<T> {
+    cells: Vec<T>,
     used: usize,
 }
 
-impl Default for Table {
+impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { cells: [NONE; SMALLEST].into(), used: 0 }
+        Self { cells: Vec::new(), used: 0 }
     }
 }
 
-impl Table {
-    /// The entries that may have this hash.
-    pub(super) fn candidates(&self, hash: u64) -> impl Iterator<Item = usize> {
-        let tag = tag(hash);
-        let (home, mask) = (self.home(hash), self.cells.len() - 1);
-        let cells = (home..).map(move |place| self.cells[place & mask]).take_while(|cell| *cell != NONE);
-        cells.filter(move |cell| cell & !INDEX == tag).map(|cell| (cell & INDEX) as usize)
+impl<T: Entry> Table<T> {
+    /// All places; some of them are free.
+    pub(super) fn cells(&self) -> &[T] {
+        &self.cells
     }
 
-    /// Takes in the vector's last entry.
-    pub(super) fn push(&mut self, hash: u64, hash_of: impl Fn(usize) -> u64) {
-        if (self.used + 1) * 4 > self.cells.len() * 3 {
-            self.rebuild(self.cells.len() * 2, &hash_of);
-        }
-        self.put(hash, self.used);
-        self.used += 1;
+    pub(super) fn cells_mut(&mut self) -> &mut [T] {
+        &mut self.cells
     }
 
-    /// Removes an entry, which is still in the vector, and gives its index to the last one.
-    pub(super) fn swap_remove(&mut self, index: usize, hash_of: impl Fn(usize) -> u64) {
-        let (hash, last) = (hash_of(index), self.used - 1);
-        let Some(mut gap) = self.cell(hash, index) else { return };
-        if let Some(cell) = self.cell(hash_of(last), last) {
-            self.cells[cell] = cell_of(hash_of(last), index);
-        }
-        // Whatever would not be found across the gap moves into it.
-        let mask = self.cells.len() - 1;
-        let mut next = gap;
-        loop {
-            next = (next + 1) & mask;
-            let cell = self.cells[next];
-            if cell == NONE {
-                break;
-            }
-            let entry = (cell & INDEX) as usize;
-            let home = self.home(hash_of(if entry == index { last } else { entry }));
-            if next.wrapping_sub(home) & mask >= next.wrapping_sub(gap) & mask {
-                self.cells[gap] = cell;
-                gap = next;
-            }
-        }
-        self.cells[gap] = NONE;
-        self.used = last;
+    /// The first entry of this hash that is the right one.
+    pub(super) fn find(&self, hash: u32, is: impl Fn(&T) -> bool) -> Option<usize> {
+        self.places(hash).find(|place| is(&self.cells[*place]))
     }
 
-    /// Gives back what a flood left behind; the vector has its new order.
-    pub(super) fn fit(&mut self, hash_of: impl Fn(usize) -> u64) {
-        if self.cells.len() > SMALLEST && self.used * 3 < self.cells.len() {
-            self.rebuild(self.cells.len() / 2, &hash_of);
-        }
-    }
-
-    fn rebuild(&mut self, cells: usize, hash_of: &impl Fn(usize) -> u64) {
-        self.cells = vec![NONE; cells].into();
-        (0..self.used).for_each(|index| self.put(hash_of(index), index));
-    }
-
-    fn put(&mut self, hash: u64, index: usize) {
-        let mask = self.cells.len() - 1;
-        let mut place = self.home(hash);
-        while self.cells[place] != NONE {
-            place = (place + 1) & mask;
-        }
-        self.cells[place] = cell_of(hash, index);
-    }
-
-    /// Where the cell of an entry is.
-    fn cell(&self, hash: u64, index: usize) -> Option<usize> {
-        let (mask, wanted) = (self.cells.len() - 1, cell_of(hash, index));
-        let mut place = self.home(hash);
-        while self.cells[place] != wanted {
-            if self.cells[place] == NONE {
+    /// The places of all entries that may have this hash.
+    pub(super) fn places(&self, hash: u32) -> impl Iterator<Item = usize> {
+        let mut next = self.home(hash);
+        std::iter::from_fn(move || {
+            let place = next;
+            if self.cells.get(place)?.is_free() {
                 return None;
             }
-            place = (place + 1) & mask;
+            next = self.after(place);
+            Some(place)
+        })
+    }
+
+    /// Takes in an entry and answers its place. Tells of entries that are elsewhere now.
+    pub(super) fn insert(&mut self, entry: T, moved: impl FnMut(&T, usize)) -> usize {
+        if (self.used + 1) * 8 > self.cells.len() * 7 {
+            self.rebuild(moved);
         }
-        Some(place)
+        self.used += 1;
+        self.put(entry)
     }
 
-    fn home(&self, hash: u64) -> usize {
-        (hash >> (u64::BITS - self.cells.len().ilog2())) as usize
+    /// Takes out what is at a place. Tells of entries that are elsewhere now.
+    pub(super) fn remove(&mut self, place: usize, mut moved: impl FnMut(&T, usize)) -> T {
+        let removed = std::mem::replace(&mut self.cells[place], T::FREE);
+        self.used -= 1;
+        let (mut gap, mut next) = (place, self.after(place));
+        while !self.cells[next].is_free() {
+            // Whatever would not be found across the gap moves into it.
+            let home = self.home(self.cells[next].hash());
+            if self.distance(home, next) >= self.distance(gap, next) {
+                self.cells.swap(gap, next);
+                moved(&self.cells[gap], gap);
+                gap = next;
+            }
+            next = self.after(next);
+        }
+        if self.used * 5 + 40 < self.cells.len() * 3 {
+            self.rebuild(moved);
+        }
+        removed
     }
-}
 
-/// The hash of 32 evenly distributed bits, some of which may be the same in all the table. A table looks at the
-/// highest bits and at those of [`tag`]: all of them depend on all of these.
-pub(super) fn spread(bits: u32) -> u64 {
-    u64::from(bits).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
+    /// Makes the table as large as its entries need.
+    fn rebuild(&mut self, mut moved: impl FnMut(&T, usize)) {
+        let mut cells = Vec::new();
+        let places = self.used + self.used / 4 + 8;
+        cells.reserve_exact(places);
+        cells.resize_with(places, || T::FREE);
+        for entry in std::mem::replace(&mut self.cells, cells) {
+            if !entry.is_free() {
+                let place = self.put(entry);
+                moved(&self.cells[place], place);
+            }
+        }
+    }
 
-fn tag(hash: u64) -> u32 {
-    hash as u32 & !INDEX
-}
+    fn put(&mut self, entry: T) -> usize {
+        let mut place = self.home(entry.hash());
+        while !self.cells[place].is_free() {
+            place = self.after(place);
+        }
+        self.cells[place] = entry;
+        place
+    }
 
-fn cell_of(hash: u64, index: usize) -> u32 {
-    tag(hash) | index as u32
+    fn home(&self, hash: u32) -> usize {
+        let spread = hash.wrapping_mul(0x9e37_79b1);
+        ((u64::from(spread) * self.cells.len() as u64) >> 32) as usize
+    }
+
+    fn after(&self, place: usize) -> usize {
+        if place + 1 == self.cells.len() { 0 } else { place + 1 }
+    }
+
+    fn distance(&self, from: usize, to: usize) -> usize {
+        if to < from { to + self.cells.len() - from } else { to - from }
+    }
 }

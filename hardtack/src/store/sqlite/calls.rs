@@ -232,3 +232,44 @@ fn bits(number: u64) -> i64 {
 fn ordered(time: u64) -> i64 {
     i64::try_from(time).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    /// TS-9: no call goes through a whole table, however many sessions there are, nor sorts what it found.
+    #[test]
+    fn every_statement_uses_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = schema::open_writer(&folder.path().join("sessions.db")).unwrap();
+        let statements = [
+            ROW,
+            FACTS,
+            OWNED,
+            SCAN,
+            TAKEN,
+            REPLACE,
+            EXPIRE,
+            TOUCH,
+            DELETE,
+            DELETE_OWNED,
+            BURY_OWNED,
+            SPARE,
+            EPOCH,
+            NEXT_EPOCH,
+            OWNERS_EPOCH,
+        ];
+        for sql in statements.into_iter().chain(PURGES) {
+            let mut explain = file.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let plan = explain.raw_query().mapped(|row| row.get::<_, String>(3)).collect::<Result<Vec<_>>>().unwrap();
+            assert!(plan.iter().any(|step| step.starts_with("SEARCH")), "{sql}: {plan:?}");
+            let is_slow = |step: &String| {
+                step.contains("TEMP B-TREE") || (step.starts_with("SCAN") && step != "SCAN CONSTANT ROW")
+            };
+            assert!(!plan.iter().any(is_slow), "{sql}: {plan:?}");
+        }
+    }
+}
