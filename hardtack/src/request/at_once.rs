@@ -59,6 +59,10 @@ impl Shared {
             let mut next = record.clone();
             let replayed = replay(&mut log, system, &mut next);
             let overtaken = self.with(|state, _| {
+                if state.record.as_ref().is_none_or(|now| now.header.handle != record.header.handle) {
+                    // Somebody signed in or out meanwhile, and what was done to this record went with it.
+                    return false;
+                }
                 state.changes.log.splice(0..0, log);
                 if state.writes == count && replayed.is_ok() {
                     state.record = Some(next);
@@ -102,7 +106,11 @@ impl Shared {
                 system.end_envelopes_of(owner, now)?;
                 Some(epoch)
             }
-            None => system.revocations.end_others(owner, &header, now)?,
+            None => {
+                // The cookie that came has ended too; until the new one arrives it must not be replaced.
+                system.superseded.add(header.handle, now);
+                system.revocations.end_others(owner, &header, now)?
+            }
         };
         self.with(|state, system| {
             let record = state.record.as_mut().filter(|record| record.header.handle == header.handle);

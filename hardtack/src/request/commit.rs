@@ -81,7 +81,7 @@ impl Plan {
         if first {
             self.end_row(shelf).await?;
         }
-        if !self.write(shelf).await? {
+        if !self.write(shelf).await.inspect_err(|_| self.has_no_successor(shelf))? {
             return Ok((Outcome::Ended, headers));
         }
         if !first && let Err(error) = self.end_row(shelf).await {
@@ -101,6 +101,13 @@ impl Plan {
             events::ended(ended.handle);
         }
         Ok((self.outcome, headers))
+    }
+
+    /// Nobody was signed in after all.
+    fn has_no_successor(&self, shelf: &Shelf<'_>) {
+        if let Some((ended, _)) = &self.ended {
+            shelf.system.superseded.remove(ended.handle);
+        }
     }
 
     /// Deletes the row of the session that this request ends.

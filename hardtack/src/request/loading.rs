@@ -180,7 +180,6 @@ async fn fetch(
     };
     let Some((mut record, writes)) = sealing::open(&row, envelope) else { return Ok(Err(Reason::Unreadable)) };
     let header = &mut record.header;
-    header.absolute_deadline = header.absolute_deadline.min(envelope.absolute_deadline);
     if let Err(reason) = system.lifetime.check(header, now) {
         return Ok(Err(reason));
     }

@@ -25,7 +25,7 @@ use crate::{
         SessionHeaders,
         header::{self, Presented},
     },
-    error::{CommitError, SessionRejection},
+    error::{CommitError, SessionRejection, StoreError},
     purging,
     session::Session,
     sessions::Sessions,
@@ -181,20 +181,24 @@ impl Shared {
             }
             let decision = outcome::decide(system, state)?;
             state.closed = true;
+            state.committing = true;
             Ok(decision)
         })?;
         let done = match decision {
             Decision::Done(outcome, headers) => Ok((outcome, headers)),
             Decision::Store(plan) => self.carry_out(plan).await,
         };
-        self.with(|state, _| match done {
-            Ok((outcome, headers)) => {
-                state.committed = Some(Box::new(headers));
-                Ok(outcome)
-            }
-            Err(error) => {
-                state.closed = false;
-                Err(error)
+        self.with(|state, _| {
+            state.committing = false;
+            match done {
+                Ok((outcome, headers)) => {
+                    state.committed = Some(Box::new(headers));
+                    Ok(outcome)
+                }
+                Err(error) => {
+                    state.closed = false;
+                    Err(error)
+                }
             }
         })
     }
@@ -209,6 +213,8 @@ impl Shared {
             let decision = match state.committed.take() {
                 // Written after its early commit: that must not pass in silence.
                 Some(headers) => state.poison.take().map_or(Ok(Decision::nothing(*headers)), Err),
+                // Nobody waited for its answer, so nobody knows what happened.
+                None if state.committing => Err(StoreError::new("an early commit was given up").into()),
                 None if state.closed => Ok(Decision::nothing(accessed)),
                 None => outcome::decide(system, state),
             };

@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) discarded: bool,
     pub(crate) poison: Option<CommitError>,
     pub(crate) closed: bool,
+    /// An early commit is under way.
+    pub(crate) committing: bool,
     /// What an early commit left for the response.
     pub(crate) committed: Option<Box<SessionHeaders>>,
 }

@@ -30,6 +30,11 @@ impl Superseded {
         known.push_back((handle, now));
     }
 
+    /// It has not been replaced after all.
+    pub(crate) fn remove(&self, handle: Handle) {
+        self.known().retain(|(known, _)| *known != handle);
+    }
+
     /// Whether this session was replaced within the last minute. Asked only for one that has ended.
     pub(crate) fn contains(&self, handle: Handle, now: u64) -> bool {
         let known = self.known();

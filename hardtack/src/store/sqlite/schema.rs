@@ -86,8 +86,9 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, String> {
     create(path).map_err(|error| format!("{error}; name a file in a folder that this program may write to"))?;
     let mut file = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(advise)?;
     file.busy_handler(Some(wait_for_others as fn(i32) -> bool)).map_err(advise)?;
-    // Before anything in it is touched.
-    version(&file)?;
+    // Before anything in it is touched; and in one transaction, because another process may make the tables
+    // between two looks.
+    version(&*file.transaction().map_err(advise)?)?;
     let mode = patiently(|| file.query_row("PRAGMA journal_mode = WAL", (), |row| row.get::<_, String>(0)));
     match mode.map_err(advise)?.as_str() {
         "wal" => {}
