@@ -2,7 +2,8 @@
 
 use crate::measure::Bench;
 use crate::payload::{Case, cases};
-use crate::{b64, bare, floor, inproc, ours, peers};
+use crate::http::Served;
+use crate::{b64, bare, floor, inproc, ours, peers, stored};
 
 /// What a module puts into the run.
 pub struct Contestant {
@@ -26,6 +27,11 @@ pub const ALL: &[Contestant] = &[
 /// All routers.
 pub fn services() -> Vec<inproc::Service> {
     ALL.iter().flat_map(|contestant| (contestant.services)()).collect()
+}
+
+/// All servers: the routers, and what answers only inside a runtime.
+pub fn served() -> Vec<Served> {
+    services().into_iter().map(Served::from).chain(stored::served()).collect()
 }
 
 /// All benches of the section `micro` or `inproc`.

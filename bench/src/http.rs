@@ -4,14 +4,19 @@
 //! answered, is the number that counts: the generator may be the bottleneck, the CPU time does not care.
 
 use std::error::Error;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::future::ready;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
 use std::{fs, io, thread};
 
+use axum::Router;
 use axum::serve::ListenerExt as _;
+use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
 
 use crate::contestants;
+use crate::inproc::Service;
 use crate::measure::Measured;
 
 const SERVER_CORE: &str = "1";
@@ -21,18 +26,48 @@ const LOAD: &str = "-d5s";
 /// `/proc` counts CPU time in hundredths of a second, whatever the kernel's own timer does.
 const MICROSECONDS_PER_TICK: f64 = 10_000.0;
 
-/// Serves one contestant until standard input closes. Prints the port and a cookie the router accepts.
+/// A server under load.
+pub struct Served {
+    row: &'static str,
+    over: &'static str,
+    build: Build,
+}
+
+/// Makes a router, and `name=value` of cookies that it accepts, inside the server's runtime.
+type Build = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = (Router, Vec<String>)>>>>;
+
+impl Served {
+    /// A server whose cost is counted from the row `over`.
+    pub fn new(
+        row: &'static str,
+        over: &'static str,
+        build: impl FnOnce() -> Pin<Box<dyn Future<Output = (Router, Vec<String>)>>> + 'static,
+    ) -> Self {
+        Self { row, over, build: Box::new(build) }
+    }
+}
+
+impl From<Service> for Served {
+    fn from(service: Service) -> Self {
+        Self::new(service.row, service.over, move || {
+            let (router, cookie) = (service.build)();
+            Box::pin(ready((router, vec![cookie])))
+        })
+    }
+}
+
+/// Serves one contestant until standard input closes. Prints the port and the cookies that the router accepts.
 pub fn serve(row: &str) -> Result<(), Box<dyn Error>> {
-    let service = contestants::services().into_iter().find(|service| service.row == row).ok_or("no such row")?;
-    let (router, cookie) = (service.build)();
+    let served = contestants::served().into_iter().find(|served| served.row == row).ok_or("no such row")?;
     thread::spawn(|| {
         let _ = io::stdin().read(&mut [0]);
         std::process::exit(0);
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        let (router, cookies) = (served.build)().await;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        println!("{}\t{cookie}", listener.local_addr()?.port());
+        println!("{}\t{}", listener.local_addr()?.port(), cookies.join("\t"));
         let listener = listener.tap_io(|stream| {
             let _ = stream.set_nodelay(true);
         });
@@ -43,9 +78,9 @@ pub fn serve(row: &str) -> Result<(), Box<dyn Error>> {
 
 /// Loads every contestant in turn, `rounds` times over.
 pub fn run(rounds: usize) -> Result<Vec<Measured>, Box<dyn Error>> {
-    let services = contestants::services();
+    let served = contestants::served();
     let mut measured = Vec::new();
-    for service in &services {
+    for service in &served {
         for column in ["µs per request", "requests/s"] {
             // Requests per second depend on the generator, so only CPU times are compared.
             let reference = if column == "requests/s" { "" } else { service.over };
@@ -53,7 +88,7 @@ pub fn run(rounds: usize) -> Result<Vec<Measured>, Box<dyn Error>> {
         }
     }
     for _ in 0..rounds {
-        for (service, columns) in services.iter().zip(measured.chunks_exact_mut(2)) {
+        for (service, columns) in served.iter().zip(measured.chunks_exact_mut(2)) {
             let (cpu, rate) = load(service.row).map_err(|error| format!("{}: {error}", service.row))?;
             columns[0].samples.push(cpu);
             columns[1].samples.push(rate);
@@ -75,7 +110,8 @@ fn load(row: &str) -> Result<(f64, f64), Box<dyn Error>> {
 struct Server {
     process: Child,
     port: String,
-    cookie: String,
+    /// What the generator is told to send.
+    cookies: NamedTempFile,
 }
 
 impl Server {
@@ -89,15 +125,24 @@ impl Server {
             .spawn()?;
         let mut line = String::new();
         BufReader::new(process.stdout.take().ok_or("no output")?).read_line(&mut line)?;
-        let (port, cookie) = line.trim_end().split_once('\t').ok_or("the server did not start")?;
-        Ok(Self { process, port: port.to_owned(), cookie: cookie.to_owned() })
+        let mut parts = line.trim_end().split('\t');
+        let port = parts.next().filter(|port| !port.is_empty()).ok_or("the server did not start")?.to_owned();
+        let requests: Vec<_> = parts.map(|cookie| format!("wrk.format(nil, nil, {{Cookie = \"{cookie}\"}})")).collect();
+        let mut cookies = NamedTempFile::new()?;
+        writeln!(
+            cookies,
+            "local next, requests = 0\nfunction init() requests = {{{}}} end\n\
+             function request() next = next % #requests + 1; return requests[next] end",
+            requests.join(", ")
+        )?;
+        Ok(Self { process, port, cookies })
     }
 
     /// Runs the generator and answers requests and seconds.
     fn wrk(&self, duration: &str) -> Result<(f64, f64), Box<dyn Error>> {
         let output = Command::new("taskset")
-            .args(["-c", LOAD_CORE, "wrk", "-t1", "-c64", duration, "-H"])
-            .arg(format!("Cookie: {}", self.cookie))
+            .args(["-c", LOAD_CORE, "wrk", "-t1", "-c64", duration, "-s"])
+            .arg(self.cookies.path())
             .arg(format!("http://127.0.0.1:{}/", self.port))
             .output()?;
         parse(&String::from_utf8_lossy(&output.stdout))

@@ -1,7 +1,8 @@
 //! Peers, the floor and hardtack side by side.
 //!
-//! A run has three sections. `micro` opens and seals cookies, `inproc` calls an axum router without a socket, `http`
-//! puts a load generator beside a server and reads the server's CPU time. [`contestants::ALL`] lists who takes part;
+//! A run has four sections. `micro` opens and seals cookies, `inproc` calls an axum router without a socket, `memory`
+//! fills stores in memory with a million sessions, `http` puts a load generator beside a server and reads the server's
+//! CPU time. [`contestants::ALL`] lists who takes part;
 //! [`measure`] interleaves them in one run, so that a noisy minute hits everybody; [`report`] writes
 //! `docs/performance.md` and `docs/performance.svg`.
 
@@ -14,11 +15,13 @@ pub mod floor;
 pub mod http;
 pub mod inproc;
 pub mod measure;
+pub mod memory;
 pub mod ours;
 pub mod payload;
 pub mod peers;
 pub mod report;
 pub mod results;
+pub mod stored;
 pub mod svg;
 pub mod tables;
 pub mod xaes;

@@ -1,14 +1,15 @@
-//! The command: `hardtack-bench micro|inproc|http|all|report [--rounds N] [--docs DIRECTORY]`.
+//! The command: `hardtack-bench micro|inproc|memory|http|all|report [--rounds N] [--docs DIRECTORY]`.
 //!
 //! Run it through `bench/run`, which pins it and stands in the right directory. `report` only renders the results of
-//! earlier runs again. HTTP makes one round for every eight of the others.
+//! earlier runs again. HTTP, and what ends
+//! sessions in memory, make one round for every eight of the others.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use hardtack_bench::{contestants, http, measure, report, results};
+use hardtack_bench::{contestants, http, measure, memory, report, results};
 
-const USAGE: &str = "usage: bench/run micro|inproc|http|all|report [--rounds N] [--docs DIRECTORY]";
+const USAGE: &str = "usage: bench/run micro|inproc|memory|http|all|report [--rounds N] [--docs DIRECTORY]";
 const RESULTS: &str = "results";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -30,8 +31,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sections: &[&str] = match command.as_str() {
         "micro" => &["micro"],
         "inproc" => &["inproc"],
+        "memory" => &["memory"],
         "http" => &["http"],
-        "all" => &["micro", "inproc", "http"],
+        "all" => &["micro", "inproc", "memory", "http"],
         "report" => &[],
         _ => return Err(USAGE.into()),
     };
@@ -44,6 +46,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn run(section: &str, rounds: usize) -> Result<(), Box<dyn Error>> {
     let (measured, allocations) = match section {
         "http" => (http::run((rounds / 8).max(1))?, results::Allocations::new()),
+        "memory" => {
+            memory::use_cores("0,1")?;
+            let mut measured = memory::loads(rounds);
+            memory::use_cores("1")?;
+            measured.extend(memory::heap_measured(&results::count_allocations(section)?));
+            measured.extend(memory::expiry((rounds / 8).max(1)));
+            (measured, results::Allocations::new())
+        }
         _ => (measure::run(contestants::benches(section), rounds), results::count_allocations(section)?),
     };
     let cells = results::cells(&measured, &allocations);

@@ -30,13 +30,17 @@ pub struct Table {
 }
 
 /// The sections in the order of the page, each with its heading.
-pub const SECTIONS: [(&str, &str); 3] =
-    [("micro", "Open and seal"), ("inproc", "Router calls in process"), ("http", "Over HTTP")];
+pub const SECTIONS: [(&str, &str); 4] = [
+    ("micro", "Open and seal"),
+    ("inproc", "Router calls in process"),
+    ("memory", "Sessions in memory"),
+    ("http", "Over HTTP"),
+];
 
 const SIZES: &[&str] = &["56 B", "183 B", "1,983 B"];
 
 /// Every table.
-pub const ALL: [Table; 7] = [
+pub const ALL: [Table; 10] = [
     Table {
         id: "open1",
         section: "micro",
@@ -98,6 +102,38 @@ pub const ALL: [Table; 7] = [
         compare: Compare::Difference,
         allocations_at: Some("1 cookie"),
         drawn: Some("1 cookie"),
+    },
+    Table {
+        id: "memory-load",
+        section: "memory",
+        title: "Load one of a million",
+        note: "Nanoseconds per load of a random session, over all threads. The bare map keeps 200 bytes and a deadline, \
+               without owners, limits or an index by time.",
+        columns: &["1 thread", "2 threads"],
+        compare: Compare::Ratio,
+        allocations_at: None,
+        drawn: Some("1 thread"),
+    },
+    Table {
+        id: "memory-heap",
+        section: "memory",
+        title: "Heap per session",
+        note: "Bytes of heap per session, as they were asked for, with a million of 200 bytes (tower-sessions: 183 of JSON).",
+        columns: &["bytes"],
+        compare: Compare::Ratio,
+        allocations_at: None,
+        drawn: None,
+    },
+    Table {
+        id: "memory-expiry",
+        section: "memory",
+        title: "100,000 of a million expire",
+        note: "Milliseconds: how long a lock was held at most, and how long it all took. A purge removes 64 in one call. \
+               tower-sessions keeps what has expired.",
+        columns: &["longest pause", "in all"],
+        compare: Compare::Ratio,
+        allocations_at: None,
+        drawn: None,
     },
     Table {
         id: "http",

@@ -3,7 +3,11 @@
 //! allocations.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::{collections::BTreeMap, thread};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
+};
 
 use allocation_counter::measure;
 use futures_util::FutureExt;
@@ -107,6 +111,14 @@ fn visitors_without_an_owner_never_keep_people_from_signing_in() {
     assert_eq!(taken, 50);
     assert!(full.contains("the 50 sessions without an owner that"), "{full}");
     assert_eq!(fill(&store, 1_000.., &hour_of(Some("ada"))).0, 50);
+    done(store.end_owner("ada", None, NOW + HOUR));
+    assert_eq!(fill(&store, 2_000.., &hour_of(Some("bob"))).0, 50, "the visitors' half is still taken");
+
+    let store = MemoryStore::with_limits(100, 1 << 20);
+    assert_eq!(fill(&store, 0.., &hour_of(Some("ada"))).0, 100);
+    assert!((1_000..1_100).all(|number| at_once(store.create(key(number), hour_of(None), OPEN, NOW)).is_err()));
+    done(store.end_owner("ada", None, NOW + HOUR));
+    assert_eq!(fill(&store, 2_000.., &hour_of(None)).0, 50, "what was refused takes nothing");
 
     let store = MemoryStore::with_limits(100_000, 1 << 20);
     let mut flood = 0;
@@ -255,19 +267,23 @@ fn the_device_limit_holds_for_sign_ins_at_once() {
     for beyond in [Beyond::Refuse, Beyond::EndOldest] {
         let store = MemoryStore::new();
         let admission = Admission { epoch: 0, limit: Some(DeviceLimit { most: 3, beyond }) };
-        let sign_in = |thread: u64, number| {
-            let row = Row::new(facts(1, 0, NOW + number), Some("ada"), None, &[], NOW, NOW + HOUR);
-            done(store.create(key(thread * 1_000 + number), row, admission, NOW))
+        let sign_in = |thread: u64, owner: u64, number| {
+            let owner_name = format!("user {owner}");
+            let row = Row::new(facts(1, 0, NOW + number), Some(&owner_name), None, &[], NOW, NOW + HOUR);
+            done(store.create(key(thread << 40 | owner << 20 | number), row, admission, NOW)) == Created::Created
         };
         let created: usize = thread::scope(|scope| {
             let sign_in = &sign_in;
-            let many = |thread| (0..100).filter(|number| sign_in(thread, *number) == Created::Created).count();
-            let threads: Vec<_> = (0..8).map(|thread| scope.spawn(move || many(thread))).collect();
+            let many = |thread| {
+                let all = (0..500).flat_map(|owner| (0..4).map(move |number| (owner, number)));
+                all.filter(|(owner, number)| sign_in(thread, *owner, *number)).count()
+            };
+            let threads: Vec<_> = (0..4).map(|thread| scope.spawn(move || many(thread))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
-        assert_eq!(created, if beyond == Beyond::Refuse { 3 } else { 800 });
-        assert_eq!(done(store.owned_by("ada", NOW)).len(), 3);
-        assert_eq!(done(store.scan(None, 1_000)).len(), 3);
+        assert_eq!(created, 500 * if beyond == Beyond::Refuse { 3 } else { 16 });
+        assert!((0..500).all(|owner| done(store.owned_by(&format!("user {owner}"), NOW)).len() == 3));
+        assert_eq!(done(store.scan(None, 10_000)).len(), 1_500);
     }
 }
 
@@ -292,26 +308,53 @@ fn the_oldest_sessions_make_room() {
 /// E07: a sign-in that read its epoch before an ending does not survive it, however they race.
 #[test]
 fn no_sign_in_survives_an_ending_that_it_raced() {
-    let store = MemoryStore::new();
+    let (store, over) = (MemoryStore::new(), AtomicBool::new(false));
     thread::scope(|scope| {
-        for thread in 0..3 {
-            let store = &store;
-            scope.spawn(move || {
-                for number in 0..2_000 {
-                    let epoch = done(store.epoch());
-                    let row = Row::new(facts(1, epoch, NOW), Some("ada"), None, &[], NOW, NOW + HOUR);
-                    let admission = Admission { epoch, limit: None };
-                    done(store.create(key(thread * 10_000 + number), row, admission, NOW));
-                }
-            });
+        scope.spawn(|| {
+            for number in (0..).take_while(|_| !over.load(Relaxed)) {
+                let epoch = done(store.epoch());
+                let row = Row::new(facts(1, epoch, NOW), Some("ada"), None, &[], NOW, NOW + HOUR);
+                done(store.create(key(number), row, Admission { epoch, limit: None }, NOW));
+            }
+        });
+        for _ in 0..4_000 {
+            let epoch = done(store.end_owner("ada", None, NOW));
+            let survivors = done(store.owned_by("ada", NOW));
+            if survivors.iter().any(|(_, row)| row.facts().epoch < epoch) {
+                over.store(true, Relaxed);
+                panic!("survived {epoch}: {survivors:?}");
+            }
+            done(store.purge(NOW, 100));
         }
-        for _ in 0..500 {
-            let epoch = done(store.end_owner("ada", None, NOW + HOUR));
-            assert!(done(store.owned_by("ada", NOW)).iter().all(|(_, row)| row.facts().epoch >= epoch));
-        }
+        over.store(true, Relaxed);
     });
     done(store.end_owner("ada", None, NOW + HOUR));
     assert!(done(store.scan(None, usize::MAX)).is_empty());
+}
+
+/// D08: a session that was touched before its purge stays, with its place in the owner's index.
+#[test]
+fn a_purge_does_not_take_what_a_touch_saved() {
+    for round in 0..200 {
+        let store = MemoryStore::new();
+        for number in 0..64 {
+            done(store.create(key(round << 20 | number), row(Some("ada"), 0, NOW + HOUR), OPEN, NOW));
+        }
+        let touched = |number| {
+            let key = key(round << 20 | number);
+            done(store.touch(key, NOW + HOUR, NOW + 2 * HOUR));
+            done(store.load(key, NOW + HOUR)).is_some()
+        };
+        let saved = thread::scope(|scope| {
+            let saved = scope.spawn(|| (0..64).filter(|number| touched(*number)).count());
+            while !saved.is_finished() {
+                done(store.purge(NOW + HOUR, 1));
+            }
+            saved.join().unwrap()
+        });
+        assert_eq!(done(store.scan(None, 100)).len(), saved);
+        assert_eq!(done(store.owned_by("ada", NOW + HOUR)).len(), saved);
+    }
 }
 
 /// E07: after every race of every call, the rows and the owners' index tell the same, and nothing is counted that
@@ -333,7 +376,7 @@ fn the_index_is_exact_after_a_storm() {
                     match number % 8 {
                         0 => drop(done(store.delete(key, now))),
                         1 => drop(done(store.replace(key, 1, row, now))),
-                        2 => drop(done(store.touch(key, now, now + 60))),
+                        2 => done(store.touch(key, now, now + 60)),
                         3 => drop(done(store.purge(now, 5))),
                         4 if number % 512 == 4 => drop(done(store.end_owner("ada", Some(key), now))),
                         _ => {

@@ -4,7 +4,7 @@
 //! hash of the id, and the row's data is sealed under a key that only the id gives. So a copy of the
 //! store signs nobody in (C09), and a row that was changed or moved does not open.
 //!
-//! The contract is small, so that it cannot be implemented wrongly; [`conformance`](self) is a suite for
+//! The contract is small, so that it cannot be implemented wrongly; `conformance` (a feature) is a suite for
 //! every implementation, ours and others'. Its rules:
 //!
 //! - **A delete wins.** [`replace`](Store::replace) and [`touch`](Store::touch) never bring a row back;
@@ -20,6 +20,8 @@
 //!   nothing stays locked.
 //! - A store belongs to one application. Two applications use two files, prefixes or schemas.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod key;
 mod memory;
 mod row;

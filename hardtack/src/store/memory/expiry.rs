@@ -1,6 +1,6 @@
 //! [`Deadlines`]: which slot of a shard is over first.
 //!
-//! It is a heap of slots by deadline, and each slot knows its place in the heap. So a touch moves its slot,
+//! It is a heap of slots by deadline, and each slot knows its place in it. So a touch moves its slot,
 //! a delete takes it out, and nothing stale is ever left behind: the first entry is exactly the next one
 //! to end, and to see that nothing has ended costs one look.
 

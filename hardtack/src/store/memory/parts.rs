@@ -50,9 +50,8 @@ struct Part<T>(Mutex<T>);
 
 impl Parts {
     pub(super) fn new(sessions: usize, bytes: usize) -> Self {
-        // A part of 16,384 rows keeps the pause of a growing table below a millisecond. A part of nothing but
-        // tombstones has a quarter of what fits into one.
-        let parts = (sessions >> 14).max((bytes / budget::TOMBSTONE) >> 18).clamp(64, 4_096).next_power_of_two();
+        // A part is laid out anew when it grows. At most 16,384 rows, or 65,536 tombstones, keep that short.
+        let parts = (sessions >> 14).max((bytes / budget::TOMBSTONE) >> 16).clamp(64, 4_096).next_power_of_two();
         Self {
             shards: (0..parts).map(|_| Part::default()).collect(),
             owners: (0..parts).map(|_| Part::default()).collect(),
@@ -274,6 +273,7 @@ impl Parts {
         }
     }
 
+    /// Sorts one part after the other, each under its lock: for operators.
     pub(super) fn scan(&self, after: Option<StoreKey>, limit: usize) -> Vec<(StoreKey, Row)> {
         let mut found = Vec::new();
         // Parts are in the order of their keys.

@@ -1,7 +1,6 @@
 //! [`Shard`]: one part of the store's keys, behind one lock.
 //!
-//! The rows lie side by side in a vector, and a removal moves the last one into the gap. A table of their
-//! indices finds them by key, and [`Deadlines`] by time. All three are always exact.
+//! A [`Table`] has its rows and tombstones by key, and [`Deadlines`] by time. Both are always exact.
 
 use smallvec::SmallVec;
 

@@ -34,6 +34,7 @@ impl<T: Entry> Table<T> {
         &self.cells
     }
 
+    /// The same, to change what is not the hash.
     pub(super) fn cells_mut(&mut self) -> &mut [T] {
         &mut self.cells
     }
@@ -71,9 +72,9 @@ impl<T: Entry> Table<T> {
         self.used -= 1;
         let (mut gap, mut next) = (place, self.after(place));
         while !self.cells[next].is_free() {
-            // Whatever would not be found across the gap moves into it.
+            // Whatever would not be found across the gap moves into it. Differences that wrap compare as well.
             let home = self.home(self.cells[next].hash());
-            if self.distance(home, next) >= self.distance(gap, next) {
+            if next.wrapping_sub(home) >= next.wrapping_sub(gap) {
                 self.cells.swap(gap, next);
                 moved(&self.cells[gap], gap);
                 gap = next;
@@ -116,9 +117,5 @@ impl<T: Entry> Table<T> {
 
     fn after(&self, place: usize) -> usize {
         if place + 1 == self.cells.len() { 0 } else { place + 1 }
-    }
-
-    fn distance(&self, from: usize, to: usize) -> usize {
-        if to < from { to + self.cells.len() - from } else { to - from }
     }
 }
