@@ -17,7 +17,7 @@ pub(crate) struct Changes {
     /// Somebody signed in or out.
     pub(crate) identity: bool,
     /// The presented session, when this request ends it.
-    pub(crate) ended: Option<Record>,
+    pub(crate) ended: Option<Box<Record>>,
     /// What was done to the record, in order. Kept only where there is a store, because nobody else
     /// replays it.
     pub(crate) log: Vec<Change>,

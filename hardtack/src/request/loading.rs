@@ -97,6 +97,7 @@ struct Envelopes {
     rivals: Vec<Opened>,
 }
 
+#[inline]
 fn open(system: &System, loopback: bool, presented: &Presented, now: u64) -> (Arrival, Result<Envelopes, Reason>) {
     let Presented { present, previous } = presented;
     let site = system.site(loopback);
@@ -111,6 +112,7 @@ fn open(system: &System, loopback: bool, presented: &Presented, now: u64) -> (Ar
     (arrival, envelopes)
 }
 
+#[inline]
 fn open_each(system: &System, site: &Site, candidates: &Candidates, now: u64) -> Result<Envelopes, Reason> {
     let mut envelopes = Envelopes::default();
     let mut refused = None;

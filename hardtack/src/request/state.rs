@@ -212,7 +212,7 @@ impl State {
         if let (Some(before), Some(origin)) = (before, &self.origin)
             && before.header.handle == origin.handle
         {
-            self.changes.ended = Some(before);
+            self.changes.ended = Some(Box::new(before));
         }
         self.changes.identity = true;
         self.changes.log.clear();
@@ -223,7 +223,7 @@ impl State {
     pub(crate) fn discard(&mut self) {
         self.discarded = true;
         if let Some(before) = self.changes.ended.take() {
-            self.record = Some(before);
+            self.record = Some(*before);
         }
     }
 

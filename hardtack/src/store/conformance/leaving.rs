@@ -188,7 +188,8 @@ pub(super) async fn a_sign_in_that_is_answered_has_happened(place: impl Place) {
         let (servers, calm) = troubled(&place, seed, 40).await;
         for at in 0..30 {
             let name = format!("ada {seed} {at}");
-            let Ok(visit) = try_visit(&servers[at % 2], "").await else { continue };
+            let before = kept(&calm).await;
+            let Ok(visit) = try_visit(&servers[at % 2], &before).await else { continue };
             visit.session.sign_in(&name);
             increment(&visit.session);
             match visit.try_done().await {
@@ -196,6 +197,7 @@ pub(super) async fn a_sign_in_that_is_answered_has_happened(place: impl Place) {
                     let cookie = cookie.unwrap_or_default();
                     assert_eq!(owner(&calm, &cookie).await, Some(name), "seed {seed}: who signed in");
                     assert_eq!(count(&calm, &cookie).await, 1, "seed {seed}: what was written with the sign-in");
+                    assert!(!is_live(&calm, &before).await, "seed {seed}: the session from before the sign-in");
                 }
                 Err(error) => assert_eq!(error.status(), 503, "a sign-in that failed for the store: {error}"),
             }
