@@ -143,7 +143,7 @@ async fn troubled(place: &impl Place, seed: u64, of_each: u64) -> ([Sessions; 2]
 /// at most.
 pub(super) async fn increments_survive_lost_answers(place: impl Place) {
     for seed in 0..5 {
-        let (servers, calm) = troubled(&place, seed, 20).await;
+        let (servers, calm) = troubled(&place, seed, 40).await;
         let cookie = kept(&calm).await;
         let answers = crowd(100, |caller| {
             let (sessions, cookie) = (servers[caller % 2].clone(), cookie.clone());
