@@ -130,14 +130,14 @@ impl SessionsBuilder {
     }
 
     /// How many sessions one owner may have at a time, in a store (E06). Default any number. Beyond it
-    /// either the oldest ends or the sign-in fails with [`CommitError::DeviceLimit`].
+    /// either the oldest ends or the sign-in fails with [`CommitError::DeviceLimit`](crate::CommitError::DeviceLimit).
     pub fn device_limit(mut self, limit: DeviceLimit) -> Self {
         self.device_limit = Some(limit);
         self
     }
 
     /// The most bytes that one session's data may have in a store (J09). Default 256 KiB, from 1 KiB to
-    /// 16 MiB. More fails the commit with [`CommitError::RecordTooLarge`].
+    /// 16 MiB. More fails the commit with [`CommitError::RecordTooLarge`](crate::CommitError::RecordTooLarge).
     pub fn max_record(mut self, bytes: usize) -> Self {
         self.max_record = bytes;
         self

@@ -35,7 +35,7 @@ pub struct Sessions {
 
 impl Sessions {
     /// Sessions that live in the cookie alone, sealed with `keys`. Nothing to run beside the program;
-    /// a logout is remembered by this process (see [`Revocations`]).
+    /// a logout is remembered by this process (see [`Revocations`](crate::Revocations)).
     pub fn stateless(keys: Keyring) -> SessionsBuilder {
         SessionsBuilder::new(keys, Kind::Stateless, None)
     }
@@ -64,7 +64,7 @@ impl Sessions {
     }
 
     /// As [`begin`](Self::begin), for a request whose `host` is asked for only when it matters: for
-    /// [`CookiePolicy::insecure_on_loopback`].
+    /// [`CookiePolicy::insecure_on_loopback`](crate::CookiePolicy::insecure_on_loopback).
     pub fn begin_on_host<'a, 'h>(
         &self,
         host: impl FnOnce() -> Option<&'h [u8]>,
