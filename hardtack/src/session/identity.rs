@@ -35,8 +35,7 @@ impl Session {
     /// Call it before a password is verified: when the owner's sessions are ended meanwhile, because the
     /// password was changed, the [`sign_in`](Self::sign_in) that follows in this request fails with
     /// [`CommitError::OwnerEnded`](crate::CommitError::OwnerEnded) or makes a session that has ended. Without it,
-    /// a slow login with the old
-    /// password outlives the change.
+    /// a slow login with the old password outlives the change.
     ///
     /// # Errors
     ///
