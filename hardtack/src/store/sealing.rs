@@ -7,7 +7,8 @@
 //!
 //! It is XAES-256-GCM under a key that is derived from the session's id, which the store never sees. The
 //! associated data are the store key, the owner, the label and the facts but the epoch: a row that
-//! somebody moved to another key, gave another owner or set back to an older version does not open.
+//! somebody moved to another key, gave another owner or another version does not open. A whole older row of
+//! the same session does: who writes to the database can put back what it held.
 //!
 //! The write ids are those of the latest writes, newest first. They tell a request whether a write
 //! whose answer was lost had happened.

@@ -166,8 +166,14 @@ pub(super) async fn a_create_that_fails_ends_nobody(place: impl Place) {
             "create under a key that is taken, by a row, a tombstone or another's row"
         );
     }
-    let created = node.create(key(4), &other, admission(epoch - 1, 1, EndOldest), NOW).await;
-    assert_eq!(created, Created::OwnerEnded, "create on terms from before an ending");
+    for beyond in [EndOldest, Refuse] {
+        let created = node.create(key(4), &other, admission(epoch - 1, 1, beyond), NOW).await;
+        assert_eq!(
+            created,
+            Created::OwnerEnded,
+            "create beyond the limit ({beyond:?}), on terms from before an ending"
+        );
+    }
     assert_eq!(node.owned_by("ada", NOW).await, [(key(1), made)], "the owner's row, after creates that did nothing");
 }
 
