@@ -23,7 +23,11 @@ impl Inspection {
     pub(crate) fn new(opened: Opened, lifetime: &Lifetime, now: u64) -> Self {
         let header = &opened.record.header;
         Self {
-            verdict: lifetime.check(header, now),
+            // Only its store knows when a stored session was last used.
+            verdict: match header.kind {
+                Kind::Stored => lifetime.check_absolute(header, now),
+                _ => lifetime.check(header, now),
+            },
             idle_deadline: lifetime.idle_deadline(header),
             absolute_deadline: lifetime.absolute_deadline(header),
             key_id: opened.key,
