@@ -122,7 +122,12 @@ impl Row {
     /// This row as it stands after a [`replace`](super::Store::replace) of `before`.
     pub fn in_place_of(self, before: &Self) -> Self {
         let epoch = before.facts().epoch;
-        let row = if self.facts().epoch == epoch { self } else { self.with_epoch(epoch) };
+        let row = if self.facts().epoch == epoch && self.owner() == before.owner() {
+            self
+        } else {
+            let facts = Facts { epoch, ..*self.facts() };
+            Self::new(facts, before.owner(), self.label(), self.sealed(), self.last_seen, self.idle_deadline)
+        };
         row.touched(before.last_seen, before.idle_deadline)
     }
 

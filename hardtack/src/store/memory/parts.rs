@@ -133,11 +133,7 @@ impl Parts {
         if before.facts().version != version {
             return Ok(Replaced::Conflict);
         }
-        let mut after = row.clone().in_place_of(before);
-        if after.owner() != before.owner() {
-            let times = (after.last_seen(), after.idle_deadline());
-            after = Row::new(*after.facts(), before.owner(), after.label(), after.sealed(), times.0, times.1);
-        }
+        let after = row.clone().in_place_of(before);
         self.budget.swap(before, &after)?;
         let before = shard.set(index, Held::Row(after));
         drop((shard, before));
