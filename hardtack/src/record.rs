@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use rand::{TryRng, rngs::SysRng};
 use zeroize::Zeroize;
 
@@ -26,8 +27,6 @@ pub(crate) struct Header {
     pub(crate) generation: u32,
     /// The owner's epoch at sign-in: a later [`end_owner`](crate::Sessions::end_owner) is above it.
     pub(crate) epoch: u64,
-    /// Where the store keeps this session; 0 without a store.
-    pub(crate) shard: u16,
     pub(crate) created: u64,
     /// When a credential was last proved; 0 for never.
     pub(crate) authenticated: u64,
@@ -52,6 +51,9 @@ impl Header {
     }
 }
 
+/// How many shards there are; a store may use fewer.
+const SHARDS: u16 = 1024;
+
 /// The longest owner, in bytes.
 pub(crate) const MAX_OWNER: usize = 512;
 
@@ -73,11 +75,11 @@ pub(crate) struct SessionId(pub(crate) [u8; 32]);
 
 impl SessionId {
     /// A new id with its handle (C01). Without random numbers there is none (C02).
-    pub(crate) fn new(random: Random) -> Result<(Self, Handle), NoRandom> {
+    pub(crate) fn new(random: Random, owner: Option<&str>) -> Result<(Self, Handle), NoRandom> {
         let (mut id, mut handle) = (Self([0; 32]), Handle([0; 16]));
         random(&mut id.0)?;
         derive::from_random(&id.0, b"hardtack 1 handle", &mut handle.0).map_err(|_| NoRandom)?;
-        Ok((id, handle))
+        Ok((id, owner.map_or(handle, |owner| handle.in_shard_of(owner))))
     }
 }
 
@@ -99,12 +101,27 @@ impl Drop for SessionId {
     }
 }
 
-/// A public name of a session, 128 bits of a hash of its id: safe to show, to log and to put into a URL,
-/// because it opens nothing. It is written as 22 characters of base64url.
+/// A public name of a session: safe to show, to log and to put into a URL, because it opens nothing. It is
+/// written as 22 characters of base64url.
+///
+/// It is 112 bits of a hash of the session's id and, of its owner, 10 bits of a hash: the shard in which a store
+/// that is spread over machines keeps what belongs to the owner.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Handle(pub(crate) [u8; 16]);
 
 impl Handle {
+    /// A handle of this owner's.
+    pub(crate) fn in_shard_of(mut self, owner: &str) -> Self {
+        self.0[14..].copy_from_slice(&Self::shard_of(owner).to_be_bytes());
+        self
+    }
+
+    /// The last two bytes of all of an owner's handles.
+    pub(crate) fn shard_of(owner: &str) -> u16 {
+        let hash = digest(&SHA256, owner.as_bytes());
+        hash.as_ref().iter().take(2).fold(0, |number, byte| number << 8 | u16::from(*byte)) % SHARDS
+    }
+
     /// Reads a handle back from its text.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = crate::envelope::base64url_decode(text.as_bytes())?;

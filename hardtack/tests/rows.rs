@@ -13,7 +13,7 @@ use hardtack::{
 };
 use hkdf::Hkdf;
 use independent::{Plain, Seal, base64url};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use xaes_256_gcm::{
     Xaes256Gcm,
     aead::{Aead, KeyInit, Payload},
@@ -102,7 +102,9 @@ fn a_row_is_read_by_a_second_implementation() {
     let cookie = world.sign_in("ada", "dear diary");
     let envelope = world.seal.open(&cookie);
     assert_eq!((envelope.kind, &envelope.owner[..], envelope.fields.len()), (3, &b""[..], 0));
-    assert_eq!(envelope.handle, expand::<16>(&envelope.id, "hardtack 1 handle"));
+    assert_eq!(envelope.handle[..14], expand::<16>(&envelope.id, "hardtack 1 handle")[..14]);
+    let owner: [u8; 32] = Sha256::digest("ada").into();
+    assert_eq!(envelope.handle[14..], (u16::from_be_bytes([owner[0], owner[1]]) % 1024).to_be_bytes());
     assert_eq!(envelope.idle_deadline, envelope.absolute_deadline);
 
     let (key, row) = (world.key(&cookie), world.row(&cookie));

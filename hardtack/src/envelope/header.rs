@@ -6,6 +6,8 @@ use crate::record::{Handle, Header, Kind, MAX_OWNER, SessionId};
 pub(crate) const FIXED: usize = 106;
 
 const REMEMBERED: u8 = 1;
+/// Nothing yet: what is here is not read.
+const RESERVED: [u8; 2] = [0; 2];
 
 /// Appends the header to `out`.
 pub(crate) fn write(header: &Header, out: &mut Vec<u8>) {
@@ -19,7 +21,7 @@ pub(crate) fn write(header: &Header, out: &mut Vec<u8>) {
     out.extend_from_slice(&header.handle.0);
     out.extend_from_slice(&header.generation.to_be_bytes());
     out.extend_from_slice(&u48(header.epoch));
-    out.extend_from_slice(&header.shard.to_be_bytes());
+    out.extend_from_slice(&RESERVED);
     for number in [
         header.created,
         header.authenticated,
@@ -54,8 +56,10 @@ pub(crate) fn read(bytes: &[u8]) -> Option<(Header, usize)> {
         handle: Handle(reader.take()?),
         generation: u32::from_be_bytes(reader.take()?),
         epoch: reader.u48()?,
-        shard: u16::from_be_bytes(reader.take()?),
-        created: reader.u48()?,
+        created: {
+            let _: [u8; RESERVED.len()] = reader.take()?;
+            reader.u48()?
+        },
         authenticated: reader.u48()?,
         confirmed: reader.u48()?,
         last_seen: reader.u48()?,

@@ -235,7 +235,7 @@ fn set_cookie(system: &System, site: &Site, record: &Record, now: u64) -> Result
 
 /// What the cookie of a stored session holds: which one it is, and until when.
 fn in_cookie(record: &Record) -> Record {
-    let Header { remembered, id, handle, generation, shard, created, absolute_deadline, .. } = record.header.clone();
+    let Header { remembered, id, handle, generation, created, absolute_deadline, .. } = record.header.clone();
     let header = Header {
         kind: Kind::Stored,
         remembered,
@@ -243,7 +243,6 @@ fn in_cookie(record: &Record) -> Record {
         handle,
         generation,
         epoch: 0,
-        shard,
         created,
         authenticated: record.header.authenticated,
         confirmed: 0,

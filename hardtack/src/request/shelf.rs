@@ -146,7 +146,10 @@ impl Shelf<'_> {
                 }
                 _ if known => return Ok(None),
                 // Somebody else has this id (C08).
-                _ => (record.header.id, record.header.handle) = SessionId::new(self.system.random)?,
+                _ => {
+                    let owner = record.header.owner.as_deref();
+                    (record.header.id, record.header.handle) = SessionId::new(self.system.random, owner)?;
+                }
             }
         }
         Err(CommitError::Conflict)

@@ -238,7 +238,7 @@ impl State {
 
 /// A session under a new id.
 fn new_record(system: &System, kind: Kind, owner: Option<&str>) -> Result<Record, CommitError> {
-    let (id, handle) = SessionId::new(system.random)?;
+    let (id, handle) = SessionId::new(system.random, owner)?;
     let now = system.now();
     let mut header = Header {
         kind,
@@ -247,7 +247,6 @@ fn new_record(system: &System, kind: Kind, owner: Option<&str>) -> Result<Record
         handle,
         generation: 0,
         epoch: system.revocations.epoch(now),
-        shard: 0,
         created: now,
         authenticated: if owner.is_some() { now } else { 0 },
         confirmed: 0,

@@ -103,7 +103,6 @@ pub(crate) fn open(row: &Row, envelope: &Header) -> Option<(Record, Writes)> {
         handle: envelope.handle,
         generation: facts.generation,
         epoch: facts.epoch,
-        shard: envelope.shard,
         created: facts.created,
         authenticated: facts.authenticated,
         confirmed: 0,
