@@ -22,6 +22,7 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod feed;
 mod key;
 mod memory;
 mod row;

@@ -8,15 +8,19 @@
 
 mod budget;
 mod expiry;
+mod log;
 mod owners;
 mod parts;
 mod shard;
 mod table;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use self::parts::Parts;
-use super::{Admission, Created, Replaced, Row, Store, StoreKey};
+use super::{
+    Admission, Created, Replaced, Row, Store, StoreKey,
+    feed::{Batch, Cursor, Feed, News},
+};
 use crate::error::StoreError;
 
 /// Sessions in memory: for one process, and until it ends. Cheap to clone; all clones are the same store.
@@ -92,6 +96,17 @@ impl Store for MemoryStore {
 
     async fn scan(&self, after: Option<StoreKey>, limit: usize) -> Result<Vec<(StoreKey, Row)>, StoreError> {
         Ok(self.0.scan(after, limit))
+    }
+}
+
+impl Feed for MemoryStore {
+    async fn read(&self, after: Option<Cursor>, patience: Duration) -> Result<Batch, StoreError> {
+        Ok(self.0.log.read(after, patience).await)
+    }
+
+    async fn publish(&self, news: Vec<News>, until: u64) -> Result<(), StoreError> {
+        self.0.log.publish(news, until);
+        Ok(())
     }
 }
 
