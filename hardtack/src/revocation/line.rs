@@ -11,7 +11,7 @@ use crate::record::Handle;
 
 impl Ending {
     /// Its line, without the end of a line.
-    pub(crate) fn to_line(&self) -> String {
+    pub(crate) fn to_line(self) -> String {
         match self {
             Ending::Session { handle, until, epoch, whose } => {
                 let whose = match whose {

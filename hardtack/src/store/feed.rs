@@ -112,7 +112,7 @@ impl News {
     /// The bytes to keep. They are made so that a script or SQL can make them too: `E`, then `o` or `a` for an
     /// owner's or an anonymous row, then the key; `R`, the key, the generation in 4 bytes; `O`,
     /// [8 bytes](Self::owner_bytes) for the owner, the epoch in 8. Numbers are big-endian.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(self) -> Vec<u8> {
         match self.0 {
             Told::Ended { key, owned } => [if owned { b"Eo" } else { b"Ea" }, &key.as_bytes()[..]].concat(),
             Told::Renewed { key, generation } => [&b"R"[..], key.as_bytes(), &generation.to_be_bytes()].concat(),

@@ -140,7 +140,8 @@ pub(super) async fn a_crowd_of_endings_is_told_whole(place: impl Place<Store: Fe
     }
     let cursor = now(&there).await;
     let reader = there.clone();
-    let all = move |news: &[News]| news.iter().map(News::to_bytes).collect::<HashSet<_>>().len() as u64 == CROWD;
+    let all =
+        move |news: &[News]| news.iter().map(|news| news.to_bytes()).collect::<HashSet<_>>().len() as u64 == CROWD;
     let follows = tokio::spawn(async move { until(&reader, cursor, all).await });
     let nodes = [here, there];
     crowd(CROWD as usize, |at| {

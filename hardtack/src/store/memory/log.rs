@@ -1,4 +1,5 @@
-//! [`Log`]: the store's [feed](crate::store::feed), in memory.
+//! [`Log`]: the store's [feed](crate::store::feed), in memory. It begins with its first reader: where nobody reads it,
+//! nothing is kept.
 
 use std::{
     collections::VecDeque,
@@ -15,7 +16,7 @@ const MOST: usize = 1 << 18;
 
 #[derive(Default)]
 pub(super) struct Log {
-    state: Mutex<State>,
+    state: Mutex<Option<State>>,
     told: Notify,
 }
 
@@ -32,7 +33,8 @@ struct State {
 impl Log {
     pub(super) fn tell(&self, news: News) {
         let now = Instant::now();
-        let mut state = self.state();
+        let mut log = self.state();
+        let Some(state) = &mut *log else { return };
         while let Some((told, _)) = state.news.front() {
             let is_old = now.saturating_duration_since(*told) >= RETENTION;
             if !is_old && state.news.len() < MOST {
@@ -45,20 +47,22 @@ impl Log {
             state.first += 1;
         }
         state.news.push_back((now, news));
-        drop(state);
+        drop(log);
         self.told.notify_waiters();
     }
 
     pub(super) fn publish(&self, news: impl IntoIterator<Item = News>, until: u64) {
         for news in news {
-            self.state().published.push((until, news));
+            self.state().get_or_insert_default().published.push((until, news));
             self.tell(news);
         }
     }
 
     /// Forgets what was published and is over.
     pub(super) fn purge(&self, now: u64) {
-        self.state().published.retain(|(until, _)| now < *until);
+        if let Some(state) = &mut *self.state() {
+            state.published.retain(|(until, _)| now < *until);
+        }
     }
 
     pub(super) async fn read(&self, after: Option<Cursor>, patience: Duration) -> Batch {
@@ -74,7 +78,8 @@ impl Log {
     }
 
     fn read_now(&self, after: Option<u64>) -> Batch {
-        let state = self.state();
+        let mut log = self.state();
+        let state = log.get_or_insert_default();
         let skipped = after.unwrap_or(0).saturating_sub(state.first);
         let published = state.published.iter().filter(|_| after.is_none()).map(|(_, news)| *news);
         let kept = state.news.iter().skip(usize::try_from(skipped).unwrap_or(usize::MAX)).map(|(_, news)| *news);
@@ -89,7 +94,7 @@ impl Log {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Option<State>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

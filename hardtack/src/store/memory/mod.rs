@@ -51,6 +51,8 @@ impl MemoryStore {
     /// owners' epochs. When that is full, a [`delete`](Store::delete) under such a key answers an error, and
     /// [`end_owner`](Store::end_owner) ends the sign-ins that are under way for all owners instead of one's:
     /// those have to be repeated. Neither is forgotten early.
+    ///
+    /// Hybrid sessions need the store's news of the last half hour, which take at most about 20 MB more.
     pub fn with_limits(sessions: usize, bytes: usize) -> Self {
         Self(Arc::new(Parts::new(sessions, bytes)))
     }
