@@ -11,6 +11,8 @@ use crate::{
     clock::{Clock, millis},
     cookie::CookiePolicy,
     error::BuildError,
+    follower::{self, AnyFeed, Follower},
+    hybrid::Hybrid,
     keyring::Keyring,
     lifetime::Lifetime,
     purging::Purging,
@@ -43,6 +45,10 @@ pub struct SessionsBuilder {
     realm: String,
     carry_over: Vec<String>,
     previous: Option<(CookiePolicy, SystemTime)>,
+    copies: Option<Arc<dyn AnyFeed>>,
+    freshness: Duration,
+    feed_bound: Duration,
+    cookie_budget: usize,
 }
 
 impl SessionsBuilder {
@@ -64,7 +70,40 @@ impl SessionsBuilder {
             realm: String::new(),
             carry_over: Vec::new(),
             previous: None,
+            copies: None,
+            freshness: Duration::from_secs(60),
+            feed_bound: Duration::from_secs(2),
+            cookie_budget: usize::MAX,
         }
+    }
+
+    /// Cookies hold copies of records, and this feed tells which of them are over.
+    pub(crate) fn with_copies(mut self, feed: Arc<dyn AnyFeed>) -> Self {
+        self.copies = Some(feed);
+        self
+    }
+
+    /// How long a copy of a record in a cookie is used without asking the store, in the hybrid placement. Default
+    /// 1 minute; from 1 second to half an hour less two [skews](Lifetime::skew) and a minute. So long at most a
+    /// cookie may show data that another request has changed since.
+    pub fn freshness(mut self, window: Duration) -> Self {
+        self.freshness = window;
+        self
+    }
+
+    /// How long ago this node may have heard from the store what ended elsewhere, in the hybrid placement. Default 2
+    /// seconds, from 1 to 60. When it was longer ago, the store is asked for every session.
+    pub fn feed_bound(mut self, bound: Duration) -> Self {
+        self.feed_bound = bound;
+        self
+    }
+
+    /// How many bytes all cookies of a request may have together, in the hybrid placement; beyond it the session's
+    /// data goes into the store alone. Default no such limit, from 1,024. Servers and proxies refuse a request whose headers
+    /// are too long, often from 8,192 bytes on.
+    pub fn cookie_budget(mut self, bytes: usize) -> Self {
+        self.cookie_budget = bytes;
+        self
     }
 
     /// The cookie's name and attributes. Default `CookiePolicy::host("session")`.
@@ -187,6 +226,10 @@ impl SessionsBuilder {
             return Err(BuildError::Setting { why: "a realm has at most 256 bytes".into() });
         }
         self.validate_store()?;
+        let skew = Duration::from_millis(self.lifetime.skew_ms());
+        let hybrid = self.copies.as_ref().map(|_| Hybrid::new(self.freshness, skew)).transpose()?;
+        let feed = self.copies.or_else(|| self.revocations.feed());
+        let follower = feed.map(|feed| Follower::new(feed, self.feed_bound, self.store_deadline));
         let previous = match &self.previous {
             Some((policy, _)) if policy.name() == self.cookie.name() => {
                 let why = "the previous name is the present one; leave previous_name out".into();
@@ -212,6 +255,10 @@ impl SessionsBuilder {
             random: self.random,
             recorded: self.recorded,
             store: self.store.map(|store| TimedStore::new(store, self.store_deadline)),
+            hybrid,
+            follower,
+            cookie_budget: self.cookie_budget,
+            store_deadline: self.store_deadline,
             device_limit: self.device_limit,
             max_record: self.max_record,
             migrated: self.migrated.map(|(kind, until)| (kind, until.duration_since(UNIX_EPOCH).map_or(0, millis))),
@@ -221,7 +268,9 @@ impl SessionsBuilder {
             persistent: self.cookie.is_persistent(),
             carry_over: self.carry_over,
         };
-        Ok(Sessions { system: Arc::new(system) })
+        let system = Arc::new(system);
+        follower::begin(&system);
+        Ok(Sessions { system })
     }
 
     fn validate_store(&self) -> Result<(), BuildError> {
@@ -238,9 +287,18 @@ impl SessionsBuilder {
         if !(Duration::from_millis(10)..=Duration::from_secs(60)).contains(&self.store_deadline) {
             return refuse("store_deadline is from 10 milliseconds to 1 minute");
         }
+        if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&self.feed_bound) {
+            return refuse("feed_bound is from 1 second to 1 minute");
+        }
+        if self.cookie_budget < 1024 {
+            return refuse("cookie_budget is at least 1,024 bytes");
+        }
         match self.migrated {
             Some((Kind::Stateless, _)) if self.store.is_some() => Ok(()),
-            Some(_) => refuse("migrate_from moves Kind::Stateless into a store; write Sessions::stored(keys, store)"),
+            Some((Kind::Hybrid, _)) if self.store.is_some() && self.copies.is_none() => Ok(()),
+            Some(_) => refuse(
+                "migrate_from moves Kind::Stateless into a store, or takes Kind::Hybrid back to Sessions::stored(keys, store)",
+            ),
             None => Ok(()),
         }
     }

@@ -156,6 +156,21 @@ pub(crate) fn coarsened(what: &'static str) {
     tracing::warn!(target: "hardtack", ended = what, "the revocation table is full");
 }
 
+/// So much ended that it is not remembered one by one: copies from before ask the store.
+pub(crate) fn distrusted() {
+    tracing::warn!(target: "hardtack", "too many endings to remember: older copies of sessions ask the store");
+}
+
+/// The feed could not be read; copies are not trusted until it can.
+pub(crate) fn not_followed(error: &StoreError) {
+    tracing::warn!(target: "hardtack", %error, "the feed of the store was not read; sessions are loaded from the store");
+}
+
+/// What the feed told has a gap.
+pub(crate) fn gap() {
+    tracing::warn!(target: "hardtack", "the feed of the store has a gap: older copies of sessions ask the store");
+}
+
 /// A request came without the token of its session.
 #[cfg(feature = "axum")]
 pub(crate) fn csrf_refused() {

@@ -25,7 +25,7 @@ impl Inspection {
         Self {
             // Only its store knows when a stored session was last used.
             verdict: match header.kind {
-                Kind::Stored => lifetime.check_absolute(header, now),
+                Kind::Stored | Kind::Hybrid => lifetime.check_absolute(header, now),
                 _ => lifetime.check(header, now),
             },
             idle_deadline: lifetime.idle_deadline(header),

@@ -13,6 +13,8 @@ mod error;
 mod events;
 mod field;
 mod fields;
+mod follower;
+mod hybrid;
 mod inspection;
 mod json;
 mod keyring;
@@ -47,7 +49,10 @@ pub use sessions::Sessions;
 #[cfg(feature = "actix-web-4")]
 pub use adapters::actix::{SessionMiddleware, SessionMiddlewareService};
 #[cfg(feature = "axum")]
-pub use adapters::axum::{SessionFuture, SessionLayer, SessionService};
+pub use adapters::{
+    axum::{SessionFuture, SessionLayer, SessionService},
+    confirm::{ConfirmLayer, ConfirmService},
+};
 
 /// The README's example compiles.
 #[cfg(all(doctest, feature = "axum"))]

@@ -30,7 +30,7 @@ pub(crate) struct Header {
     pub(crate) created: u64,
     /// When a credential was last proved; 0 for never.
     pub(crate) authenticated: u64,
-    /// The store's time of the store's last answer; 0 without a store.
+    /// When the store was last asked about this record and gave or took it; 0 without a store.
     pub(crate) confirmed: u64,
     pub(crate) last_seen: u64,
     pub(crate) idle_deadline: u64,
@@ -38,9 +38,9 @@ pub(crate) struct Header {
     /// Counts the writes of the record in the store; 0 without a store.
     pub(crate) version: u64,
     pub(crate) owner: Option<Box<str>>,
-    /// When the session was last renewed; 0 for never. Only a store knows.
+    /// When the session was last renewed; 0 for never. Only a store and copies of its records know.
     pub(crate) renewed: u64,
-    /// What its owner sees the session called. Only a store knows.
+    /// What its owner sees the session called. Only a store and copies of its records know.
     pub(crate) label: Option<Box<str>>,
 }
 
@@ -67,6 +67,8 @@ pub enum Kind {
     Stateless,
     /// A recorded session of the stored placement: the cookie holds its id, the store its data.
     Stored,
+    /// A recorded session of the hybrid placement: the store holds the record, the cookie a copy of it.
+    Hybrid,
 }
 
 /// The secret that is the session: 256 bits from the operating system. Never shown, never logged.

@@ -1,6 +1,6 @@
 //! [`Sessions`]: the configured system, as the application holds it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     builder::SessionsBuilder,
@@ -9,6 +9,7 @@ use crate::{
     envelope,
     error::{CommitError, StoreError},
     events::Reason,
+    follower,
     inspection::Inspection,
     keyring::Keyring,
     purging,
@@ -16,7 +17,10 @@ use crate::{
     request::SessionRequest,
     revocation::Ending,
     session::Session,
-    store::Store,
+    store::{
+        Store,
+        feed::{Feed, News},
+    },
     system::System,
 };
 
@@ -55,6 +59,25 @@ impl Sessions {
     /// ```
     pub fn stored(keys: Keyring, store: impl Store) -> SessionsBuilder {
         SessionsBuilder::new(keys, Kind::Stored, Some(Arc::new(store)))
+    }
+
+    /// Sessions whose data is in a store, with a sealed copy in the cookie: read as fast as stateless ones, as long as
+    /// the [feed](crate::store::feed) of the store tells what ended elsewhere, and written as safely as stored ones.
+    ///
+    /// A read asks the store once in a [freshness window](SessionsBuilder::freshness), and whenever a copy
+    /// cannot be trusted; a write asks it always. A logout holds at once on this node, on others as soon as they hear of it,
+    /// which is a matter of milliseconds and of no more than the [feed bound](SessionsBuilder::feed_bound). Data that does
+    /// not fit into the cookie is in the store alone.
+    ///
+    /// ```
+    /// use hardtack::{Keyring, Sessions, store::MemoryStore};
+    ///
+    /// let sessions = Sessions::hybrid(Keyring::ephemeral()?, MemoryStore::new()).build()?;
+    /// # Ok::<_, hardtack::BuildError>(())
+    /// ```
+    pub fn hybrid(keys: Keyring, store: impl Store + Feed) -> SessionsBuilder {
+        let store = Arc::new(store);
+        SessionsBuilder::new(keys, Kind::Stored, Some(store.clone())).with_copies(store)
     }
 
     /// The framework-free door: begins a request with the values of its `Cookie` fields. See
@@ -137,6 +160,23 @@ impl Sessions {
         purging::purge(&self.system).await
     }
 
+    /// How long ago this node knew everything that had ended elsewhere; `None` where it follows no feed or has not
+    /// heard from it yet. Copies of records are trusted while this is below the
+    /// [`feed_bound`](SessionsBuilder::feed_bound).
+    pub fn feed_age(&self) -> Option<Duration> {
+        self.system.follower.as_ref()?.age()
+    }
+
+    /// Hears now what ended elsewhere: everything that was answered before this call. By itself a node hears it within
+    /// milliseconds. Does nothing in placements that ask the store for every session or have no feed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the feed does not answer.
+    pub async fn catch_up(&self) -> Result<(), StoreError> {
+        follower::catch_up(&self.system).await
+    }
+
     /// Ends the session that `handle` names, wherever it is used.
     ///
     /// # Errors
@@ -148,9 +188,10 @@ impl Sessions {
         let until = now.saturating_add(system.lifetime.longest());
         if let Some(store) = &system.store {
             store.delete((*handle).into(), until).await?;
+            [true, false].into_iter().for_each(|owned| system.tell(News::ended((*handle).into(), owned), now));
         }
         // Sessions that are all in their cookies are known to nobody but this table.
-        system.revocations.end(&[Ending::of_handle(*handle, until)], now)
+        system.revocations.end(&[Ending::of_handle(*handle, until)], &system.ending(now)).await
     }
 
     /// Ends all sessions that `owner` has, on every device: after an account was disabled, for example
@@ -164,10 +205,11 @@ impl Sessions {
         let now = system.now();
         match &system.store {
             Some(store) => {
-                store.end_owner(owner, None, now.saturating_add(system.lifetime.longest())).await?;
-                system.end_envelopes_of(owner, now)
+                let epoch = store.end_owner(owner, None, now.saturating_add(system.lifetime.longest())).await?;
+                system.tell(News::owner_ended(owner, epoch), now);
+                system.end_envelopes_of(owner, now).await
             }
-            None => system.revocations.end_owner(owner, now).map(|_| ()),
+            None => system.revocations.end_owner(owner, None, &system.ending(now)).await.map(|_| ()),
         }
     }
 

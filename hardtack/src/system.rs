@@ -12,12 +12,18 @@ use crate::{
     cookie::{CookiePolicy, set_cookie::CookieWriter},
     envelope::Binding,
     error::StoreError,
+    follower::Follower,
+    hybrid::Hybrid,
     keyring::Keyring,
     lifetime::Lifetime,
     purging::Purging,
     record::{Header, Kind, Random},
-    revocation::{Revocations, Superseded},
-    store::{DeviceLimit, timed::TimedStore},
+    revocation::{EndingClock, Revocations, Superseded},
+    store::{
+        DeviceLimit,
+        feed::{Batch, News},
+        timed::TimedStore,
+    },
 };
 
 /// What a [`Sessions`] is made of. Nothing in it changes while it runs but what its parts share.
@@ -34,6 +40,13 @@ pub(crate) struct System {
     pub(crate) recorded: Kind,
     /// Where recorded sessions are, unless they are in their cookies.
     pub(crate) store: Option<TimedStore>,
+    /// What makes copies of records in cookies trustworthy, where there are any.
+    pub(crate) hybrid: Option<Hybrid>,
+    /// Who reads the feed that tells what ended elsewhere.
+    pub(crate) follower: Option<Follower>,
+    /// How many bytes all cookies of a request may have together.
+    pub(crate) cookie_budget: usize,
+    pub(crate) store_deadline: Duration,
     pub(crate) device_limit: Option<DeviceLimit>,
     pub(crate) max_record: usize,
     /// Whose envelopes are moved into the store, and until when.
@@ -77,6 +90,37 @@ impl System {
         now
     }
 
+    /// Whether this placement takes envelopes of a kind.
+    pub(crate) fn accepts(&self, kind: Kind, now: u64) -> bool {
+        kind == Kind::Anonymous
+            || kind == self.recorded
+            || kind == Kind::Hybrid && self.hybrid.is_some()
+            || self.migrates(kind, now)
+    }
+
+    /// Whether a copy of a record can be used without asking the store.
+    pub(crate) fn trusts(&self, copy: &Header, now: u64) -> bool {
+        self.follower.as_ref().is_some_and(Follower::is_alive)
+            && self.hybrid.as_ref().is_some_and(|hybrid| hybrid.trusts(copy, now))
+            && self.lifetime.check(copy, now).is_ok()
+    }
+
+    /// Learns what the feed told.
+    pub(crate) fn hear(&self, batch: &Batch) {
+        if let Some(hybrid) = self.hybrid.as_ref().filter(|_| !batch.complete) {
+            hybrid.distrust(self.now());
+        }
+        self.hear_all(&batch.news);
+    }
+
+    pub(crate) fn hear_all(&self, news: &[News]) {
+        let now = self.now();
+        if let Some(hybrid) = &self.hybrid {
+            hybrid.hear(news, now);
+        }
+        self.revocations.hear(news, now);
+    }
+
     /// Whether envelopes of another placement are moved into the store.
     pub(crate) fn migrates(&self, kind: Kind, now: u64) -> bool {
         self.migrated.is_some_and(|(migrated, until)| migrated == kind && now < until)
@@ -88,8 +132,28 @@ impl System {
     }
 
     /// Ends what an owner has in envelopes that were not moved into the store yet.
-    pub(crate) fn end_envelopes_of(&self, owner: &str, now: u64) -> Result<(), StoreError> {
-        if self.migrates_any() { self.revocations.end_owner(owner, now).map(|_| ()) } else { Ok(()) }
+    pub(crate) async fn end_envelopes_of(&self, owner: &str, now: u64) -> Result<(), StoreError> {
+        if self.migrates_any() {
+            self.revocations.end_owner(owner, None, &self.ending(now)).await?;
+        }
+        Ok(())
+    }
+
+    /// What an ending must know.
+    pub(crate) fn ending(&self, now: u64) -> EndingClock {
+        EndingClock {
+            now,
+            skew: self.lifetime.skew_ms(),
+            longest: self.lifetime.longest(),
+            deadline: self.store_deadline,
+        }
+    }
+
+    /// What a call of this node's ended counts here at once, before the feed tells it.
+    pub(crate) fn tell(&self, news: News, now: u64) {
+        if let Some(hybrid) = &self.hybrid {
+            hybrid.hear(&[news], now);
+        }
     }
 
     /// Waits for the turn of a session whose writes conflict; no longer than for an answer of the store,

@@ -5,4 +5,6 @@ pub(crate) mod actix;
 #[cfg(feature = "axum")]
 pub(crate) mod axum;
 #[cfg(feature = "axum")]
+pub(crate) mod confirm;
+#[cfg(feature = "axum")]
 pub(crate) mod csrf;

@@ -56,6 +56,8 @@ impl Candidates {
 pub(crate) struct Presented {
     pub(crate) present: Candidates,
     pub(crate) previous: Option<Box<Candidates>>,
+    /// Bytes of all other cookies, with what stands between them.
+    pub(crate) others: usize,
 }
 
 /// Finds the values of one name, or of two, in the fields of a request.
@@ -77,6 +79,8 @@ pub(crate) fn find<'a>(
                 found.present.push(value);
             } else if let Some(value) = previous_name.and_then(|name| value_of(pair, name)) {
                 found.previous.get_or_insert_default().push(value);
+            } else {
+                found.others += pair.len() + 1;
             }
         }
     }

@@ -1,13 +1,23 @@
-//! The header's bytes: 106 and the owner, big-endian, in the order of `docs/cookie-format.md`.
+//! The header's bytes, big-endian, in the order of `docs/cookie-format.md`: 106 and the owner; in a copy of a stored
+//! record then 7 and the label.
 
 use crate::record::{Handle, Header, Kind, MAX_OWNER, SessionId};
 
 /// Bytes of a header without its owner.
-pub(crate) const FIXED: usize = 106;
+const FIXED: usize = 106;
+/// Bytes that a copy of a stored record has more, without the label.
+const OF_A_COPY: usize = 7;
 
 const REMEMBERED: u8 = 1;
 /// Nothing yet: what is here is not read.
 const RESERVED: [u8; 2] = [0; 2];
+
+/// How many bytes the header has.
+pub(crate) fn size(header: &Header) -> usize {
+    let length = |text: &Option<Box<str>>| text.as_deref().map_or(0, str::len);
+    let of_a_copy = if header.kind == Kind::Hybrid { OF_A_COPY + length(&header.label) } else { 0 };
+    FIXED + length(&header.owner) + of_a_copy
+}
 
 /// Appends the header to `out`.
 pub(crate) fn write(header: &Header, out: &mut Vec<u8>) {
@@ -15,6 +25,7 @@ pub(crate) fn write(header: &Header, out: &mut Vec<u8>) {
         Kind::Anonymous => 1,
         Kind::Stateless => 2,
         Kind::Stored => 3,
+        Kind::Hybrid => 4,
     });
     out.push(if header.remembered { REMEMBERED } else { 0 });
     out.extend_from_slice(&header.id.0);
@@ -36,6 +47,12 @@ pub(crate) fn write(header: &Header, out: &mut Vec<u8>) {
     let owner = header.owner.as_deref().unwrap_or_default().as_bytes();
     out.extend_from_slice(&u16::try_from(owner.len()).unwrap_or(u16::MAX).to_be_bytes());
     out.extend_from_slice(owner);
+    if header.kind == Kind::Hybrid {
+        let label = header.label.as_deref().unwrap_or_default().as_bytes();
+        out.extend_from_slice(&u48(header.renewed));
+        out.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
+        out.extend_from_slice(label);
+    }
 }
 
 /// Reads a header and says how many bytes it had. `None` when it breaks a rule of the format: an
@@ -46,6 +63,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<(Header, usize)> {
         [1] => Kind::Anonymous,
         [2] => Kind::Stateless,
         [3] => Kind::Stored,
+        [4] => Kind::Hybrid,
         _ => return None,
     };
     let [flags] = reader.take()?;
@@ -71,15 +89,17 @@ pub(crate) fn read(bytes: &[u8]) -> Option<(Header, usize)> {
         label: None,
     };
     let length = usize::from(u16::from_be_bytes(reader.take()?));
-    let owner = std::str::from_utf8(reader.0.get(..length)?).ok()?;
-    if !owner.is_empty() {
-        header.owner = Some(owner.into());
+    header.owner = reader.text(length)?;
+    if kind == Kind::Hybrid {
+        header.renewed = reader.u48()?;
+        let [length] = reader.take()?;
+        header.label = reader.text(length.into())?;
     }
     let lawful = flags <= REMEMBERED
         && header.id.0 != [0; 32]
         && length <= MAX_OWNER
-        && (kind == Kind::Stateless || header.owner.is_none());
-    lawful.then_some((header, FIXED + length))
+        && (matches!(kind, Kind::Stateless | Kind::Hybrid) || header.owner.is_none());
+    lawful.then(|| (header, bytes.len() - reader.0.len()))
 }
 
 fn u48(number: u64) -> [u8; 6] {
@@ -94,6 +114,13 @@ impl Reader<'_> {
         let (part, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*part)
+    }
+
+    /// A text of so many bytes; `None` inside for an empty one.
+    fn text(&mut self, length: usize) -> Option<Option<Box<str>>> {
+        let (text, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(Some(std::str::from_utf8(text).ok()?).filter(|text| !text.is_empty()).map(Into::into))
     }
 
     fn u48(&mut self) -> Option<u64> {

@@ -77,8 +77,7 @@ pub(crate) struct Opened {
 
 /// Seals a record under `key`.
 pub(crate) fn seal(key: &Key, binding: &Binding, record: &Record) -> Result<String, aws_lc_rs::error::Unspecified> {
-    let owner = record.header.owner.as_deref().map_or(0, str::len);
-    let length = (header::FIXED + owner + record.fields.size()).next_multiple_of(PADDED_TO);
+    let length = padded(record);
     let mut envelope = Vec::with_capacity(PREFIX + length + TAG);
     envelope.push(VERSION);
     envelope.extend_from_slice(&key.id().0);
@@ -91,6 +90,15 @@ pub(crate) fn seal(key: &Key, binding: &Binding, record: &Record) -> Result<Stri
     let tag = binding.with_aad(key.id(), |aad| key.cipher().seal(&nonce, aad, &mut envelope[PREFIX..]))?;
     envelope.extend_from_slice(&tag);
     Ok(base64url_encode(&envelope))
+}
+
+/// How long the value is that [`seal`] makes of a record.
+pub(crate) fn sealed_size(record: &Record) -> usize {
+    URL_SAFE_NO_PAD.encoded_length(PREFIX + padded(record) + TAG)
+}
+
+fn padded(record: &Record) -> usize {
+    (header::size(&record.header) + record.fields.size()).next_multiple_of(PADDED_TO)
 }
 
 /// Opens a cookie's value. Authentic, that is: its clocks are not judged here; `now` decides what a key

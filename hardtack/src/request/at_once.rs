@@ -8,7 +8,7 @@ use crate::{
         Shared,
         shelf::{Saved, Shelf, replay},
     },
-    store::sealing,
+    store::{feed::News, sealing},
 };
 
 impl Shared {
@@ -66,7 +66,11 @@ impl Shared {
                 state.changes.log.splice(0..0, log);
                 if state.writes == count && replayed.is_ok() {
                     state.record = Some(next);
-                    state.origin.iter_mut().for_each(|origin| origin.stored = Some(writes.clone()));
+                    if let Some(origin) = &mut state.origin {
+                        origin.stored = Some(writes.clone());
+                        // Its cookie is a copy from before.
+                        origin.stale |= origin.copied;
+                    }
                 }
                 state.writes != count
             });
@@ -88,7 +92,7 @@ impl Shared {
             return Ok(system.lifetime.check(&header, now).is_ok() && !system.revocations.has_ended(&header));
         };
         let row = store.load(header.handle.into(), now).await?;
-        let record = row.and_then(|row| sealing::open(&row, &header));
+        let record = row.and_then(|row| sealing::open(&row, &header, now));
         Ok(record.is_some_and(|(record, _)| system.lifetime.check(&record.header, now).is_ok()))
     }
 
@@ -103,13 +107,14 @@ impl Shared {
             Some(store) => {
                 let until = now.saturating_add(system.lifetime.longest());
                 let epoch = store.end_owner(owner, Some(header.handle.into()), until).await?;
-                system.end_envelopes_of(owner, now)?;
+                system.tell(News::owner_ended(owner, epoch), now);
+                system.end_envelopes_of(owner, now).await?;
                 Some(epoch)
             }
             None => {
                 // The cookie that came has ended too; until the new one arrives it must not be replaced.
                 system.superseded.add(header.handle, now);
-                system.revocations.end_others(owner, &header, now)?
+                system.revocations.end_owner(owner, Some(&header), &system.ending(now)).await?
             }
         };
         self.with(|state, system| {

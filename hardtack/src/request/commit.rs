@@ -6,12 +6,13 @@ use crate::{
     events,
     record::{Header, Kind, Record},
     request::{
+        Jar,
         changes::Change,
         outcome::{self, Cookie, Outcome},
         shelf::{Shelf, replay},
     },
     sessions::Sessions,
-    store::{StoreKey, sealing::Writes},
+    store::{StoreKey, feed::News, sealing::Writes},
     system::System,
 };
 
@@ -32,7 +33,7 @@ pub(crate) struct Plan {
     pub(crate) outcome: Outcome,
     pub(crate) cookie: Cookie,
     pub(crate) headers: SessionHeaders,
-    pub(crate) loopback: bool,
+    pub(crate) jar: Jar,
     pub(crate) now: u64,
 }
 
@@ -64,13 +65,28 @@ pub(crate) async fn carry_out(sessions: &Sessions, mut plan: Box<Plan>) -> Done 
 
 impl Plan {
     async fn run(&mut self, system: &System) -> Done {
-        let Some(store) = &system.store else {
-            return Err((StoreError::new("there is none").into(), Vec::new()));
+        let done = match &system.store {
+            Some(store) => self.steps(&Shelf { system, store, now: self.now }).await,
+            None => self.without_a_store(system).await,
         };
-        match self.steps(&Shelf { system, store, now: self.now }).await {
+        match done {
             Ok((outcome, headers)) => Ok((outcome, headers, self.record.take())),
             Err(error) => Err((error, std::mem::take(&mut self.log))),
         }
+    }
+
+    /// The cookie is written and what ended is remembered, in this order, so that a commit that fails ends nothing.
+    async fn without_a_store(&mut self, system: &System) -> Result<(Outcome, SessionHeaders), CommitError> {
+        let (record, headers) = (self.record.as_ref(), std::mem::take(&mut self.headers));
+        let headers = outcome::respond(system, self.jar, self.cookie, record, headers, self.now)?;
+        if let Some((ended, _)) = &self.ended {
+            outcome::end(system, ended, record, self.now).await?;
+            events::ended(ended.handle);
+        }
+        if let Some(Header { handle, owner: Some(_), .. }) = record.map(|record| &record.header) {
+            events::signed_in(*handle);
+        }
+        Ok((self.outcome, headers))
     }
 
     async fn steps(&mut self, shelf: &Shelf<'_>) -> Result<(Outcome, SessionHeaders), CommitError> {
@@ -92,11 +108,11 @@ impl Plan {
             }
             return Err(error);
         }
-        let headers = outcome::respond(system, self.loopback, self.cookie, self.record.as_ref(), headers, self.now)?;
+        let headers = outcome::respond(system, self.jar, self.cookie, self.record.as_ref(), headers, self.now)?;
         if let Some((ended, in_store)) = &self.ended {
             // An anonymous one was in an envelope before it had a row.
             if !in_store || ended.owner.is_none() {
-                outcome::end(system, ended, self.record.as_ref(), self.now)?;
+                outcome::end(system, ended, self.record.as_ref(), self.now).await?;
             }
             events::ended(ended.handle);
         }
@@ -115,6 +131,7 @@ impl Plan {
         if let Some((ended, true)) = &self.ended {
             outcome::supersede(shelf.system, ended, self.record.as_ref(), self.now);
             shelf.store.delete(ended.handle.into(), shelf.system.tombstone(ended, self.now)).await?;
+            shelf.system.tell(News::ended(ended.handle.into(), ended.owner.is_some()), self.now);
         }
         Ok(())
     }
@@ -128,9 +145,14 @@ impl Plan {
                 if self.write == Write::Touch {
                     shelf.touch(&record.header).await;
                 }
+                if self.cookie != Cookie::Write || record.header.kind != Kind::Stored {
+                    return Ok(true);
+                }
                 // The row was not written, so the session may have ended since it was loaded.
-                let confirms = self.cookie == Cookie::Write && record.header.kind == Kind::Stored;
-                return Ok(!confirms || shelf.load(&record.header).await?.is_some());
+                let current = shelf.load(&record.header).await?.map(|(record, _)| record);
+                let lives = current.is_some();
+                self.record = current;
+                return Ok(lives);
             }
             Write::Create { known } => shelf.create(record.clone(), known, self.prepared, &mut self.log).await?,
             Write::Replace => {
@@ -145,6 +167,8 @@ impl Plan {
         };
         if matches!(self.write, Write::Create { .. }) && record.header.owner.is_some() {
             events::signed_in(key.into());
+        } else if self.outcome == Outcome::Renewed {
+            shelf.system.tell(News::renewed(key, record.header.generation), self.now);
         }
         self.record = Some(record);
         Ok(true)

@@ -8,8 +8,10 @@ use crate::{
     events::{self, Reason},
     keyring::KeyState,
     record::{Header, Kind, Record},
+    request::{Jar, outcome},
     store::{
         Admission, Created,
+        feed::News,
         sealing::{self, Writes},
         timed::TimedStore,
     },
@@ -38,43 +40,59 @@ pub(crate) struct Live {
     pub(crate) stale: bool,
     /// It was sealed under a key that no longer seals.
     pub(crate) retired: bool,
+    /// The store was not asked: it is the copy in its cookie.
+    pub(crate) copied: bool,
 }
 
 impl Live {
     fn in_envelope(opened: Opened) -> Self {
         let retired = opened.key_state == KeyState::Retired;
-        Self { record: opened.record, stored: None, stale: false, retired }
+        Self { record: opened.record, stored: None, stale: false, retired, copied: false }
+    }
+
+    /// As the store would give it. Which writes made its row, a copy does not know.
+    fn copy(opened: Opened) -> Self {
+        let mut live = Self::in_envelope(opened);
+        live.record.header.kind = Kind::Stored;
+        live.stored = Some(Writes::default());
+        live.copied = true;
+        live
     }
 }
 
 /// Opens what was presented where all of a session is in its envelope.
-pub(crate) fn arrive(system: &System, loopback: bool, presented: &Presented, now: u64) -> Arrival {
-    let (arrival, envelopes) = open(system, loopback, presented, now);
+pub(crate) fn arrive(system: &System, jar: Jar, presented: &Presented, now: u64) -> Arrival {
+    let (arrival, envelopes) = open(system, jar, presented, now);
     let session = envelopes.and_then(|envelopes| {
         if envelopes.rivals.is_empty() { Ok(envelopes.first.map(Live::in_envelope)) } else { Err(Reason::Conflict) }
     });
     Arrival { session, ..arrival }
 }
 
-/// Opens what was presented and asks the store about sessions that are kept there.
+/// Opens what was presented and asks the store about sessions that are kept there: about each of them, or only
+/// where a copy cannot be trusted.
 pub(crate) async fn arrive_from(
     system: &System,
     store: &TimedStore,
-    loopback: bool,
+    trusts_copies: bool,
+    jar: Jar,
     presented: &Presented,
     now: u64,
 ) -> Result<Arrival, StoreError> {
-    let (arrival, envelopes) = open(system, loopback, presented, now);
+    let (arrival, envelopes) = open(system, jar, presented, now);
     let envelopes = match envelopes {
         Ok(envelopes) => envelopes,
         Err(reason) => return Ok(Arrival { session: Err(reason), ..arrival }),
     };
     let (mut live, mut refused) = (None, None);
     for opened in envelopes.first.into_iter().chain(envelopes.rivals) {
-        let found = if opened.record.header.kind == Kind::Anonymous {
+        let header = &opened.record.header;
+        let found = if header.kind == Kind::Anonymous {
             Ok(Live::in_envelope(opened))
+        } else if header.kind == Kind::Hybrid && trusts_copies && system.trusts(header, now) {
+            Ok(Live::copy(opened))
         } else {
-            fetch(system, store, opened, now).await?
+            fetch(system, store, jar, opened, now).await?
         };
         match found {
             Ok(_) if live.is_some() => return Ok(Arrival { session: Err(Reason::Conflict), ..arrival }),
@@ -98,9 +116,9 @@ struct Envelopes {
 }
 
 #[inline]
-fn open(system: &System, loopback: bool, presented: &Presented, now: u64) -> (Arrival, Result<Envelopes, Reason>) {
-    let Presented { present, previous } = presented;
-    let site = system.site(loopback);
+fn open(system: &System, jar: Jar, presented: &Presented, now: u64) -> (Arrival, Result<Envelopes, Reason>) {
+    let Presented { present, previous, .. } = presented;
+    let site = system.site(jar.loopback);
     let mut arrival = Arrival { presented: !present.is_empty(), by_previous_name: false, session: Ok(None) };
     let envelopes = match (previous, system.previous(now)) {
         (Some(previous), Some(site)) if present.is_empty() => {
@@ -151,10 +169,10 @@ fn newness(header: &Header) -> (bool, u32, u64, u64) {
 fn open_live(system: &System, site: &Site, value: &[u8], now: u64) -> Result<Opened, Reason> {
     let opened = envelope::open(&system.keys, &site.binding, value, now)?;
     let header = &opened.record.header;
-    if header.kind != Kind::Anonymous && header.kind != system.recorded && !system.migrates(header.kind, now) {
+    if !system.accepts(header.kind, now) {
         return Err(Reason::WrongKind);
     }
-    if header.kind == Kind::Stored {
+    if matches!(header.kind, Kind::Stored | Kind::Hybrid) {
         return system.lifetime.check_absolute(header, now).map(|()| opened);
     }
     system.lifetime.check(header, now)?;
@@ -169,27 +187,34 @@ fn why_ended(system: &System, header: &Header, otherwise: Reason, now: u64) -> R
 async fn fetch(
     system: &System,
     store: &TimedStore,
+    jar: Jar,
     opened: Opened,
     now: u64,
 ) -> Result<Result<Live, Reason>, StoreError> {
     let envelope = &opened.record.header;
-    let migrating = envelope.kind != system.recorded;
+    let migrating = envelope.kind == Kind::Stateless;
     let Some(row) = store.load(envelope.handle.into(), now).await? else {
         if migrating {
             return migrate(system, store, opened.record, now).await;
         }
         return Ok(Err(why_ended(system, envelope, Reason::Absent, now)));
     };
-    let Some((mut record, writes)) = sealing::open(&row, envelope) else { return Ok(Err(Reason::Unreadable)) };
+    let Some((mut record, writes)) = sealing::open(&row, envelope, now) else { return Ok(Err(Reason::Unreadable)) };
+    let mut stale = match (&system.hybrid, envelope.kind) {
+        (Some(hybrid), Kind::Hybrid) => envelope.version != record.header.version || !hybrid.trusts(envelope, now),
+        // A copy that has room again comes back.
+        (Some(_), _) => migrating || outcome::copy_fits(system, jar, &record),
+        (None, kind) => kind != system.recorded,
+    };
     let header = &mut record.header;
     if let Err(reason) = system.lifetime.check(header, now) {
         return Ok(Err(reason));
     }
-    let mut stale = migrating;
     if !migrating && envelope.generation < header.generation {
         let previous = envelope.generation.saturating_add(1) == header.generation;
         if !previous || now.saturating_sub(header.renewed) >= RENEWAL_GRACE {
             store.delete(header.handle.into(), header.absolute_deadline).await?;
+            system.tell(News::ended(header.handle.into(), header.owner.is_some()), now);
             events::ended(header.handle);
             return Ok(Err(Reason::Reused));
         }
@@ -198,7 +223,7 @@ async fn fetch(
     // A cookie that is ahead of its row was answered for; the store has lost that write.
     header.generation = header.generation.max(envelope.generation);
     let retired = opened.key_state == KeyState::Retired;
-    Ok(Ok(Live { record, stored: Some(writes), stale, retired }))
+    Ok(Ok(Live { record, stored: Some(writes), stale, retired, copied: false }))
 }
 
 /// Moves a session into the store under its own id, once: where it was ended, a tombstone refuses it.
@@ -210,6 +235,7 @@ async fn migrate(
 ) -> Result<Result<Live, Reason>, StoreError> {
     record.header.kind = system.recorded;
     record.header.version = 1;
+    record.header.confirmed = now;
     record.header.epoch = 0;
     let write = rand::random();
     let writes = Writes::default().and(write);
@@ -217,10 +243,16 @@ async fn migrate(
     // An owner whose sessions were ever ended here has signed in again since, into the store.
     let admission = Admission { epoch: 0, limit: None };
     Ok(match store.create(record.header.handle.into(), row, admission, now).await? {
-        Created::Created => Ok(Live { record, stored: Some(writes), stale: true, retired: false }),
+        Created::Created => Ok(Live { record, stored: Some(writes), stale: true, retired: false, copied: false }),
         Created::Exists => match store.load(record.header.handle.into(), now).await? {
-            Some(row) => sealing::open(&row, &record.header)
-                .map(|(record, writes)| Live { record, stored: Some(writes), stale: true, retired: false })
+            Some(row) => sealing::open(&row, &record.header, now)
+                .map(|(record, writes)| Live {
+                    record,
+                    stored: Some(writes),
+                    stale: true,
+                    retired: false,
+                    copied: false,
+                })
                 .ok_or(Reason::Unreadable),
             None => Err(Reason::Ended),
         },

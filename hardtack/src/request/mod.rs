@@ -26,7 +26,7 @@ use crate::{
         header::{self, Presented},
     },
     error::{CommitError, SessionRejection, StoreError},
-    purging,
+    follower, purging,
     session::Session,
     sessions::Sessions,
     system::System,
@@ -75,7 +75,8 @@ impl SessionRequest {
         let name = system.site(loopback).writer.name();
         let previous = system.previous_name().map(str::as_bytes);
         let presented = header::find(cookie_fields, name.as_bytes(), previous);
-        let state = State { loopback, ..State::default() };
+        let jar = Jar { loopback, others: presented.others };
+        let state = State { jar, ..State::default() };
         let shared = Shared {
             sessions: sessions.clone(),
             presented,
@@ -96,6 +97,13 @@ impl SessionRequest {
         Ok(Session { shared: self.shared.clone() })
     }
 
+    /// From now on this request's session is what the store says, and not a copy in the cookie that it has not
+    /// confirmed: for what must not happen in a session that ended a moment ago on another server. It costs a
+    /// read of the store when the session is asked for, and nothing in the other placements.
+    pub fn ask_the_store(&self) {
+        self.shared.with(|state, _| state.asks_the_store = true);
+    }
+
     /// Commits, once and for all, and answers the headers to add to the response. Call it before the
     /// response's head leaves.
     ///
@@ -111,6 +119,15 @@ impl SessionRequest {
     pub fn belongs_to(&self, sessions: &Sessions) -> bool {
         Arc::ptr_eq(&self.shared.sessions.system, &sessions.system)
     }
+}
+
+/// The browser's cookies, as this request showed them.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Jar {
+    /// The request came to a loopback host that the development word is for.
+    pub(crate) loopback: bool,
+    /// Bytes of all cookies but ours.
+    pub(crate) others: usize,
 }
 
 /// The future of [`SessionRequest::finish`]. It waits only where there is something to do in a store.
@@ -153,23 +170,41 @@ impl Shared {
     async fn load(&self) -> Result<(), SessionRejection> {
         let system = &self.sessions.system;
         let Some(store) = &system.store else {
+            if let Some(follower) = &system.follower {
+                follower::begin(system);
+                if !follower.has_begun(system.store_deadline).await {
+                    let why = StoreError::new("the feed was not read yet, so nobody knows what has ended");
+                    return Err(SessionRejection::Store(why));
+                }
+            }
             self.with(|state, system| {
                 if !state.loaded {
                     let now = state.ask(system);
-                    state.arrive(loading::arrive(system, state.loopback, &self.presented, now));
+                    state.arrive(loading::arrive(system, state.jar, &self.presented, now));
                 }
             });
             return Ok(());
         };
         let _turn = self.loading.lock().await;
-        let (loaded, loopback, now) = self.with(|state, system| (state.loaded, state.loopback, state.ask(system)));
+        let (loaded, asks, jar, now) =
+            self.with(|state, system| (state.loaded, state.asks_the_store, state.jar, state.ask(system)));
         if loaded {
-            return Ok(());
+            return if asks { self.confirm_copy().await } else { Ok(()) };
         }
         purging::begin(system);
-        let arrival = loading::arrive_from(system, store, loopback, &self.presented, now).await;
+        follower::begin(system);
+        let arrival = loading::arrive_from(system, store, !asks, jar, &self.presented, now).await;
         let arrival = arrival.map_err(SessionRejection::Store)?;
         self.with(|state, _| state.arrive(arrival));
+        Ok(())
+    }
+
+    /// Somebody was content with a copy before, and now somebody is not.
+    async fn confirm_copy(&self) -> Result<(), SessionRejection> {
+        let copied = self.with(|state, _| state.is_a_copy());
+        if copied && !self.confirm().await.map_err(SessionRejection::Store)? {
+            self.with(|state, _| state.has_ended());
+        }
         Ok(())
     }
 

@@ -3,18 +3,19 @@
 use http::HeaderValue;
 
 use crate::{
-    cookie::SessionHeaders,
+    cookie::{SessionHeaders, set_cookie::MAX_NAME_VALUE},
     envelope,
     error::{CommitError, StoreError},
     events::{self, Reason},
     fields::Fields,
     record::{Header, Kind, Record},
     request::{
+        Jar,
         commit::{Plan, Write},
         state::State,
     },
     revocation::Ending,
-    system::{Site, System},
+    system::System,
 };
 
 /// What a request did to its session.
@@ -53,8 +54,7 @@ impl Decision {
     }
 }
 
-/// Decides. What needs no store is done at once: the cookie is written and what ended is remembered, in
-/// this order, so that a commit that fails ends nothing.
+/// Decides. A cookie that needs nobody else is written at once.
 pub(crate) fn decide(system: &System, state: &mut State) -> Result<Decision, CommitError> {
     let headers = SessionHeaders { accessed: state.asked, ..SessionHeaders::default() };
     if !state.asked || state.discarded {
@@ -92,7 +92,10 @@ pub(crate) fn decide(system: &System, state: &mut State) -> Result<Decision, Com
     let headers = SessionHeaders { remove_previous: remove_previous(system, state, cookie, now)?, ..headers };
     let row_ends = state.changes.ended.as_ref().is_some_and(|_| state.came_from_the_store());
     let is_stored = state.record.as_ref().is_some_and(|record| record.header.kind == Kind::Stored);
-    if write != Write::Nothing || row_ends || is_stored && cookie == Cookie::Write {
+    if let Some(record) = state.record.as_mut().filter(|_| cookie == Cookie::Write && !is_stored) {
+        system.lifetime.touch(&mut record.header, now);
+    }
+    if write != Write::Nothing || state.changes.identity || is_stored && cookie == Cookie::Write {
         return Ok(Decision::Store(Box::new(Plan {
             ended: state.changes.ended.as_ref().map(|ended| (ended.header.clone(), row_ends)),
             write,
@@ -103,22 +106,11 @@ pub(crate) fn decide(system: &System, state: &mut State) -> Result<Decision, Com
             outcome,
             cookie,
             headers,
-            loopback: state.loopback,
+            jar: state.jar,
             now,
         })));
     }
-    if let Some(record) = state.record.as_mut().filter(|_| cookie == Cookie::Write) {
-        system.lifetime.touch(&mut record.header, now);
-    }
-    let record = state.record.as_ref();
-    let headers = respond(system, state.loopback, cookie, record, headers, now)?;
-    if let Some(ended) = &state.changes.ended {
-        end(system, &ended.header, record, now)?;
-        events::ended(ended.header.handle);
-    }
-    if let Some(record) = record.filter(|record| state.changes.identity && record.header.owner.is_some()) {
-        events::signed_in(record.header.handle);
-    }
+    let headers = respond(system, state.jar, cookie, state.record.as_ref(), headers, now)?;
     Ok(Decision::Done(outcome, headers))
 }
 
@@ -137,7 +129,8 @@ fn write(system: &System, state: &State, now: u64) -> Write {
     }
 }
 
-/// What happens to the cookie. A session in the store needs another one only when something in it changes.
+/// What happens to the cookie. A session in the store needs another one only when something in it changes, which in a
+/// copy is everything.
 fn cookie(system: &System, state: &State, write: Write, now: u64) -> Cookie {
     let origin = state.origin.as_ref().filter(|_| state.is_of_origin());
     let stale = state.by_previous_name || origin.is_some_and(|origin| origin.stale);
@@ -147,7 +140,9 @@ fn cookie(system: &System, state: &State, write: Write, now: u64) -> Cookie {
             Write::Create { .. } => true,
             Write::Nothing => stale,
             Write::Touch | Write::Replace => {
-                stale || changes.renewed || changes.lasting || origin.is_some_and(|origin| origin.retired)
+                let is_copied = origin.is_some_and(|origin| origin.copied) || copy_fits(system, state.jar, record);
+                let retired = origin.is_some_and(|origin| origin.retired);
+                stale || changes.renewed || changes.lasting || retired || is_copied
             }
         },
         Some(record) => stale || changes.any() || system.lifetime.touch_is_due(&record.header, now),
@@ -194,15 +189,15 @@ fn lost_to_an_ending(system: &System, state: &State) -> bool {
 /// Writes the headers.
 pub(crate) fn respond(
     system: &System,
-    loopback: bool,
+    jar: Jar,
     cookie: Cookie,
     record: Option<&Record>,
     headers: SessionHeaders,
     now: u64,
 ) -> Result<SessionHeaders, CommitError> {
-    let site = system.site(loopback);
+    let site = system.site(jar.loopback);
     let set_cookie = match (cookie, record) {
-        (Cookie::Write, Some(record)) => Some(set_cookie(system, site, record, now)?),
+        (Cookie::Write, Some(record)) => Some(set_cookie(system, jar, record, now)?),
         (Cookie::Remove, _) => Some(header(site.writer.remove())?),
         _ => None,
     };
@@ -210,9 +205,14 @@ pub(crate) fn respond(
 }
 
 /// Remembers that a session without a row has ended, because of a sign-out or of the session in its place.
-pub(crate) fn end(system: &System, ended: &Header, successor: Option<&Record>, now: u64) -> Result<(), StoreError> {
+pub(crate) async fn end(
+    system: &System,
+    ended: &Header,
+    successor: Option<&Record>,
+    now: u64,
+) -> Result<(), StoreError> {
     supersede(system, ended, successor, now);
-    system.revocations.end(&[Ending::of(ended)], now)
+    system.revocations.end(&[Ending::of(ended)], &system.ending(now)).await
 }
 
 /// Remembers for a while that a sign-in took the place of a session.
@@ -222,15 +222,28 @@ pub(crate) fn supersede(system: &System, ended: &Header, successor: Option<&Reco
     }
 }
 
-fn set_cookie(system: &System, site: &Site, record: &Record, now: u64) -> Result<HeaderValue, CommitError> {
-    let key = system.keys.sealing(now);
+fn set_cookie(system: &System, jar: Jar, record: &Record, now: u64) -> Result<HeaderValue, CommitError> {
+    let (key, site) = (system.keys.sealing(now), system.site(jar.loopback));
     let value = match record.header.kind {
+        Kind::Stored if copy_fits(system, jar, record) => envelope::seal(&key, &site.binding, &copy(record)),
         Kind::Stored => envelope::seal(&key, &site.binding, &in_cookie(record)),
         _ => envelope::seal(&key, &site.binding, record),
     };
     let lasting = system.persistent || record.header.remembered;
     let left = system.lifetime.absolute_deadline(&record.header).saturating_sub(now).div_ceil(1000);
     header(site.writer.set(&value.map_err(|_| CommitError::Random)?, lasting.then_some(left))?)
+}
+
+/// A stored record as a cookie holds it.
+fn copy(record: &Record) -> Record {
+    Record { header: Header { kind: Kind::Hybrid, ..record.header.clone() }, fields: record.fields.clone() }
+}
+
+/// Whether the cookie can hold a copy of a stored record beside the site's other cookies.
+pub(crate) fn copy_fits(system: &System, jar: Jar, record: &Record) -> bool {
+    let room = system.cookie_budget.saturating_sub(jar.others).min(MAX_NAME_VALUE);
+    system.hybrid.is_some()
+        && system.site(jar.loopback).writer.name().len() + envelope::sealed_size(&copy(record)) <= room
 }
 
 /// What the cookie of a stored session holds: which one it is, and until when.

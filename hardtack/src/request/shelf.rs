@@ -44,7 +44,7 @@ impl Shelf<'_> {
     /// The record of a session whose envelope came. `None` when it is gone.
     pub(crate) async fn load(&self, envelope: &Header) -> Result<Option<Saved>, CommitError> {
         let row = self.store.load(envelope.handle.into(), self.now).await?;
-        Ok(row.and_then(|row| sealing::open(&row, envelope)))
+        Ok(row.and_then(|row| sealing::open(&row, envelope, self.now)))
     }
 
     /// Records that the session is used now. What fails is told and no more: nothing of the handler's is lost.
@@ -90,6 +90,7 @@ impl Shelf<'_> {
             match (latest.wrote(id, next.header.version, current.header.version), lost) {
                 (Some(true), _) => return Ok(Some((current, latest))),
                 (None, Some(error)) => return Err(error.into()),
+                (None, None) if faults > 0 => return Err(CommitError::Conflict),
                 _ => {}
             }
             if current.header.owner != record.header.owner || current.header.epoch != record.header.epoch {
@@ -132,11 +133,12 @@ impl Shelf<'_> {
                     continue;
                 }
             }
-            match self.load(&record.header).await? {
+            let current = self.load(&record.header).await?;
+            let ours = current.as_ref().map(|(row, latest)| latest.began_with(&writes, row.header.version));
+            match current {
                 // It was ours, and the answer was lost.
-                Some((current, latest)) if latest.began_with(&writes, current.header.version) => {
-                    return Ok(Some((current, latest)));
-                }
+                Some(saved) if ours == Some(Some(true)) => return Ok(Some(saved)),
+                Some(_) if faults > 0 && ours == Some(None) => return Err(CommitError::Conflict),
                 // Another request of the same visitor was faster.
                 Some((mut current, latest)) if known => {
                     return match replay(log, self.system, &mut current)? {
@@ -162,6 +164,7 @@ impl Shelf<'_> {
             return Err(CommitError::RecordTooLarge { size, limit });
         }
         self.system.lifetime.touch(&mut record.header, self.now);
+        record.header.confirmed = self.now;
         Ok(sealing::seal(record, writes)?)
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     fields::Fields,
     record::{Handle, Header, Kind, MAX_OWNER, Record, SessionId},
     request::{
+        Jar,
         changes::{Change, Changes},
         loading::{Arrival, Live},
     },
@@ -21,10 +22,12 @@ pub(crate) struct State {
     pub(crate) asked: bool,
     /// When it was asked for.
     pub(crate) asked_at: u64,
+    /// A copy in the cookie is not enough.
+    pub(crate) asks_the_store: bool,
     /// It has been opened, and loaded where it is in a store.
     pub(crate) loaded: bool,
-    /// The request came to a loopback host that the development word is for.
-    pub(crate) loopback: bool,
+    /// Under which policy, and what came beside it.
+    pub(crate) jar: Jar,
     /// A cookie of ours came with the request.
     pub(crate) presented: bool,
     /// The session came under the cookie's previous name.
@@ -60,6 +63,8 @@ pub(crate) struct Origin {
     pub(crate) stale: bool,
     /// It was sealed under a key that no longer seals.
     pub(crate) retired: bool,
+    /// The store was not asked: it is the copy in its cookie.
+    pub(crate) copied: bool,
 }
 
 impl State {
@@ -77,9 +82,9 @@ impl State {
         self.presented = arrival.presented;
         self.by_previous_name = arrival.by_previous_name;
         match arrival.session {
-            Ok(Some(Live { record, stored, stale, retired })) => {
+            Ok(Some(Live { record, stored, stale, retired, copied })) => {
                 let Header { id, handle, .. } = &record.header;
-                self.origin = Some(Origin { id: id.clone(), handle: *handle, stored, stale, retired });
+                self.origin = Some(Origin { id: id.clone(), handle: *handle, stored, stale, retired, copied });
                 self.record = Some(record);
             }
             Ok(None) => {}
@@ -104,6 +109,17 @@ impl State {
     /// Whether the session that came has a row.
     pub(crate) fn came_from_the_store(&self) -> bool {
         self.origin.as_ref().is_some_and(|origin| origin.stored.is_some())
+    }
+
+    /// Whether the session that the handler sees is a copy that the store was not asked about.
+    pub(crate) fn is_a_copy(&self) -> bool {
+        self.is_of_origin() && self.origin.as_ref().is_some_and(|origin| origin.copied)
+    }
+
+    /// The session that came is over, and so is what was done to it.
+    pub(crate) fn has_ended(&mut self) {
+        (self.origin, self.record, self.changes) = (None, None, Changes::default());
+        self.refused = Some(Reason::Ended);
     }
 
     /// The record, for a change. A visitor without one gets an anonymous session.

@@ -14,6 +14,7 @@ mod table;
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
 };
 
 use journal::Journal;
@@ -24,7 +25,9 @@ pub(crate) use table::{Ending, OwnerHash};
 use crate::{
     clock::Clock,
     error::{BuildError, StoreError},
+    follower::AnyFeed,
     record::Header,
+    store::feed::{Feed, News, Told},
 };
 
 /// The default budget of endings of each class.
@@ -38,6 +41,7 @@ pub(crate) const DEFAULT_LIMIT: usize = 100_000;
 pub struct Revocations {
     table: Arc<RwLock<Table>>,
     journal: Option<Arc<Mutex<Journal>>>,
+    feed: Option<Arc<dyn AnyFeed>>,
 }
 
 impl Revocations {
@@ -49,7 +53,7 @@ impl Revocations {
 
     /// In memory alone, with another budget, at least 1.
     pub fn with_limit(limit: usize) -> Self {
-        Self { table: Arc::new(RwLock::new(Table::new(limit.max(1)))), journal: None }
+        Self { table: Arc::new(RwLock::new(Table::new(limit.max(1)))), journal: None, feed: None }
     }
 
     /// In memory and in a file, which is synced before a logout is answered, so that it holds across
@@ -61,7 +65,32 @@ impl Revocations {
     pub fn in_file(path: impl AsRef<Path>) -> Result<Self, BuildError> {
         let mut table = Table::new(DEFAULT_LIMIT);
         let journal = Journal::open(path.as_ref(), &mut table, Clock::system().now_ms())?;
-        Ok(Self { table: Arc::new(RwLock::new(table)), journal: Some(Arc::new(Mutex::new(journal))) })
+        Ok(Self { table: Arc::new(RwLock::new(table)), journal: Some(Arc::new(Mutex::new(journal))), feed: None })
+    }
+
+    /// Shared with all nodes that use the same feed, the [feed](crate::store::feed) of a store of ours: a logout is
+    /// answered when the feed has it, holds on every node as soon as it hears of it, and across restarts.
+    ///
+    /// A node that starts waits until it has read what ended before; where it cannot, its sessions answer 503. When
+    /// the feed is away later, signing out fails with 503 and everything else goes on with what is known.
+    pub fn in_feed(feed: impl Feed) -> Self {
+        Self { feed: Some(Arc::new(feed)), ..Self::in_memory() }
+    }
+
+    /// The feed that it is shared through.
+    pub(crate) fn feed(&self) -> Option<Arc<dyn AnyFeed>> {
+        self.feed.clone()
+    }
+
+    /// Learns what others published.
+    pub(crate) fn hear(&self, news: &[News], now: u64) {
+        let revoked =
+            news.iter().filter_map(|News(told)| if let Told::Revoked(ending) = told { Some(ending) } else { None });
+        let mut revoked = revoked.peekable();
+        if revoked.peek().is_some() {
+            let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+            revoked.for_each(|ending| table.end(ending, now));
+        }
     }
 
     /// Whether this session has ended.
@@ -74,28 +103,44 @@ impl Revocations {
         self.table.read().unwrap_or_else(PoisonError::into_inner).epoch(now)
     }
 
-    /// Remembers endings: all of them, or none and an error.
-    pub(crate) fn end(&self, endings: &[Ending], now: u64) -> Result<(), StoreError> {
-        self.end_with(now, |_| (endings.to_vec(), ()))
+    /// Remembers endings, here and everywhere: all of them, or none and an error.
+    pub(crate) async fn end(&self, endings: &[Ending], clock: &EndingClock) -> Result<(), StoreError> {
+        self.publish(endings, clock).await?;
+        self.end_with(clock.now, |_| (endings.to_vec(), ()))
     }
 
-    /// Ends all sessions of an owner and answers the epoch of those that are made from now on.
-    pub(crate) fn end_owner(&self, owner: &str, now: u64) -> Result<u64, StoreError> {
+    /// Ends all sessions of an owner. With `spared`, all but this one: then it answers the epoch that spares it;
+    /// `None` when it had ended itself.
+    pub(crate) async fn end_owner(
+        &self,
+        owner: &str,
+        spared: Option<&Header>,
+        clock: &EndingClock,
+    ) -> Result<Option<u64>, StoreError> {
         let owner = OwnerHash::of(owner);
-        self.end_with(now, |table| {
+        let decide = |table: &Table| {
+            // Where others make sessions too, their clocks may be ahead of this one.
+            let now = if self.feed.is_some() { clock.now.saturating_add(clock.skew) } else { clock.now };
             let epoch = table.epoch(now).saturating_add(1);
-            (vec![Ending::Owner { owner, epoch }], epoch)
-        })
+            (Ending::Owner { owner, epoch }, spared.filter(|spared| !table.has_ended(spared)).map(|_| epoch))
+        };
+        if self.feed.is_none() {
+            return self.end_with(clock.now, |table| {
+                let (ending, spares) = decide(table);
+                (vec![ending], spares)
+            });
+        }
+        let (ending, spares) = decide(&self.table.read().unwrap_or_else(PoisonError::into_inner));
+        self.end(&[ending], clock).await?;
+        Ok(spares)
     }
 
-    /// As [`end_owner`](Self::end_owner) for the owner of `spared`, and answers the epoch that spares this
-    /// one session; `None` when it had ended itself.
-    pub(crate) fn end_others(&self, owner: &str, spared: &Header, now: u64) -> Result<Option<u64>, StoreError> {
-        let owner = OwnerHash::of(owner);
-        self.end_with(now, |table| {
-            let epoch = table.epoch(now).saturating_add(1);
-            (vec![Ending::Owner { owner, epoch }], Some(epoch).filter(|_| !table.has_ended(spared)))
-        })
+    async fn publish(&self, endings: &[Ending], clock: &EndingClock) -> Result<(), StoreError> {
+        let Some(feed) = &self.feed else { return Ok(()) };
+        let until = clock.now.saturating_add(clock.longest);
+        let news = endings.iter().map(|ending| News(Told::Revoked(*ending))).collect();
+        let publishing = tokio::time::timeout(clock.deadline, feed.publish(news, until));
+        publishing.await.unwrap_or_else(|_| Err(StoreError::new(format_args!("no answer within {:?}", clock.deadline))))
     }
 
     /// Decides on endings and remembers them, while nobody else does. What a journal cannot write does
@@ -118,6 +163,17 @@ impl Revocations {
         }
         Ok(answer)
     }
+}
+
+/// When something ends, and what is to be known about clocks and lifetimes.
+pub(crate) struct EndingClock {
+    pub(crate) now: u64,
+    /// How far clocks may be apart.
+    pub(crate) skew: u64,
+    /// The longest that any session lives.
+    pub(crate) longest: u64,
+    /// How long a feed may take.
+    pub(crate) deadline: Duration,
 }
 
 impl Default for Revocations {

@@ -41,9 +41,10 @@ impl Writes {
         Self(std::iter::once(id).chain(self.0.iter().copied()).take(REMEMBERED).collect())
     }
 
-    /// Whether a row, whose newest version is `newest`, began with the one write of `first`.
-    pub(crate) fn began_with(&self, first: &Self, newest: u64) -> bool {
-        first.0.first().is_some_and(|id| self.wrote(*id, 1, newest) == Some(true))
+    /// Whether a row, whose newest version is `newest`, began with the one write of `first`; `None` when nobody
+    /// remembers.
+    pub(crate) fn began_with(&self, first: &Self, newest: u64) -> Option<bool> {
+        first.0.first().and_then(|id| self.wrote(*id, 1, newest))
     }
 
     /// Whether `id` wrote `version`, when the newest is `newest`; `None` when nobody remembers.
@@ -83,8 +84,8 @@ pub(crate) fn seal(record: &Record, writes: &Writes) -> Result<Row, NoRandom> {
 }
 
 /// The record in a row, for the session whose envelope this is. `None` when the row is not this session's,
-/// was changed, or breaks a rule of the format.
-pub(crate) fn open(row: &Row, envelope: &Header) -> Option<(Record, Writes)> {
+/// was changed, or breaks a rule of the format. The store gave it at `now`.
+pub(crate) fn open(row: &Row, envelope: &Header, now: u64) -> Option<(Record, Writes)> {
     let facts = row.facts();
     let (nonce, rest) = row.sealed().split_first_chunk::<NONCE>()?;
     let mut plain = rest.to_vec();
@@ -105,7 +106,7 @@ pub(crate) fn open(row: &Row, envelope: &Header) -> Option<(Record, Writes)> {
         epoch: facts.epoch,
         created: facts.created,
         authenticated: facts.authenticated,
-        confirmed: 0,
+        confirmed: now,
         last_seen: row.last_seen(),
         idle_deadline: row.idle_deadline(),
         absolute_deadline: facts.absolute_deadline,

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, net::TcpListener};
 
 use actix_web::{
-    App as Actix, Error, FromRequest, HttpRequest, HttpResponse, HttpServer,
+    App as Actix, Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, HttpServer,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::StatusCode,
@@ -12,7 +12,7 @@ use actix_web::{
     web::{Bytes, Data, Path, get},
 };
 use futures_util::stream;
-use hardtack::{Session, SessionRejection};
+use hardtack::{Session, SessionRejection, SessionRequest};
 use tokio::sync::oneshot;
 
 use crate::app::{App, act, at_the_end, degraded};
@@ -26,6 +26,7 @@ async fn run(app: Data<App>, steps: Path<String>, session: Session) -> HttpRespo
 async fn late(app: Data<App>, path: Path<(String, String)>, request: HttpRequest) -> HttpResponse {
     let (gate, steps) = path.into_inner();
     app.site.gate(&gate).pass().await;
+    app.catch_up().await;
     let session = Session::extract(&request).await.unwrap();
     run(app, Path::from(steps), session).await
 }
@@ -46,8 +47,19 @@ async fn inside(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let site = request.app_data::<Data<App>>().unwrap().site.clone();
-    let _inside = site.enter();
+    let app = request.app_data::<Data<App>>().unwrap().clone();
+    let _inside = app.site.enter();
+    app.catch_up().await;
+    next.call(request).await
+}
+
+async fn confirm(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if request.app_data::<Data<App>>().unwrap().asks {
+        request.extensions().get::<SessionRequest>().unwrap().ask_the_store();
+    }
     next.call(request).await
 }
 
@@ -56,6 +68,7 @@ pub fn serve(app: App, listener: TcpListener, stop: oneshot::Receiver<()>) {
     let make = move || {
         Actix::new()
             .app_data(Data::new(app.clone()))
+            .wrap(from_fn(confirm))
             .wrap(app.sessions.actix())
             .wrap(from_fn(inside))
             .route("/do/{steps:.*}", get().to(run))

@@ -57,6 +57,16 @@ impl Site {
 pub struct App {
     pub site: Arc<Site>,
     pub sessions: Sessions,
+    /// All routes ask the store.
+    pub asks: bool,
+}
+
+impl App {
+    /// A node hears of endings elsewhere within milliseconds. Claims are about what it does then.
+    pub async fn catch_up(&self) {
+        // Without its store it goes on with what it knows.
+        let _ = self.sessions.catch_up().await;
+    }
 }
 
 /// Does the steps; answers the status and the body.

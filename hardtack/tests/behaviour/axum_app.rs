@@ -12,7 +12,7 @@ use axum::{
     routing::get,
 };
 use futures_util::stream;
-use hardtack::{Session, SessionRejection};
+use hardtack::{Session, SessionRejection, SessionRequest};
 use tokio::sync::oneshot;
 
 use crate::app::{App, act, at_the_end, degraded};
@@ -27,6 +27,7 @@ async fn run(State(app): State<App>, Path(steps): Path<String>, session: Session
 /// Waits first, and asks for its session then.
 async fn late(State(app): State<App>, Path((gate, steps)): Path<(String, String)>, request: Request) -> Said {
     app.site.gate(&gate).pass().await;
+    app.catch_up().await;
     let session = Session::from_extensions(request.extensions()).await.unwrap();
     run(State(app), Path(steps), session).await
 }
@@ -45,6 +46,14 @@ async fn stream(State(app): State<App>, Path(gate): Path<String>, session: Sessi
 
 async fn inside(State(app): State<App>, request: Request, next: Next) -> Response {
     let _inside = app.site.enter();
+    app.catch_up().await;
+    next.run(request).await
+}
+
+async fn confirm(State(app): State<App>, request: Request, next: Next) -> Response {
+    if app.asks {
+        request.extensions().get::<SessionRequest>().unwrap().ask_the_store();
+    }
     next.run(request).await
 }
 
@@ -56,6 +65,7 @@ pub fn serve(app: App, listener: TcpListener, stop: oneshot::Receiver<()>) {
         .route("/degrade", get(degrade))
         .route("/stream/{gate}", get(stream))
         .route("/plain", get(async || "plain"))
+        .layer(middleware::from_fn_with_state(app.clone(), confirm))
         .layer(app.sessions.layer())
         .layer(middleware::from_fn_with_state(app.clone(), inside))
         .with_state(app);

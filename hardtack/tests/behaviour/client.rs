@@ -99,6 +99,13 @@ impl Pending {
     }
 }
 
+/// What a reply says, whatever it does to the cookie.
+#[track_caller]
+pub fn said(reply: &Reply) -> &str {
+    assert_eq!(reply.status, 200, "{reply:?}");
+    reply.text()
+}
+
 /// A reply that leaves the cookie alone, and what it says.
 #[track_caller]
 pub fn without_cookie(reply: &Reply) -> &str {

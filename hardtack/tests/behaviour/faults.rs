@@ -287,6 +287,7 @@ pub fn a_damaged_row_is_nobodys(setup: Setup) {
         let sessions = &world.here().sessions;
         let log = logged(|| {
             let request = sessions.begin([browser.cookie.as_bytes()]);
+            request.ask_the_store();
             wait(request.session()).unwrap();
         });
         assert!(log.contains("WARN") && log.contains("unreadable") && !log.contains("mine"), "{how}: {log}");

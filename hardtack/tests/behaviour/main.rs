@@ -44,7 +44,10 @@ macro_rules! tests {
 
 /// Makes a module of every placement.
 macro_rules! placements {
-    ($framework:ident; everywhere { $($everywhere:tt)* } stored { $($stored:tt)* } stateless { $($stateless:tt)* }) => {
+    (
+        $framework:ident; everywhere { $($everywhere:tt)* } recorded { $($recorded:tt)* } stored { $($stored:tt)* }
+        hybrid { $($hybrid:tt)* } stateless { $($stateless:tt)* }
+    ) => {
         mod stateless {
             use crate::world::{Framework, Placement, Setup};
             const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::Stateless };
@@ -53,13 +56,29 @@ macro_rules! placements {
         mod stored_in_memory {
             use crate::world::{Framework, Placement, Setup};
             const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::Memory };
-            tests! { SETUP; $($everywhere)* $($stored)* }
+            tests! { SETUP; $($everywhere)* $($recorded)* $($stored)* }
         }
         #[cfg(feature = "sqlite")]
         mod stored_in_sqlite {
             use crate::world::{Framework, Placement, Setup};
             const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::Sqlite };
-            tests! { SETUP; $($everywhere)* $($stored)* }
+            tests! { SETUP; $($everywhere)* $($recorded)* $($stored)* }
+        }
+        mod hybrid_in_memory {
+            use crate::world::{Framework, Placement, Setup};
+            const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::HybridMemory };
+            tests! { SETUP; $($everywhere)* $($hybrid)* }
+        }
+        mod hybrid_that_asks {
+            use crate::world::{Framework, Placement, Setup};
+            const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::HybridThatAsks };
+            tests! { SETUP; $($everywhere)* $($recorded)* }
+        }
+        #[cfg(feature = "sqlite")]
+        mod hybrid_in_sqlite {
+            use crate::world::{Framework, Placement, Setup};
+            const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::HybridSqlite };
+            tests! { SETUP; $($everywhere)* $($hybrid)* }
         }
     };
 }
@@ -143,7 +162,7 @@ claims! {
             overlapping_a_renewal_signs_nobody_out
         }
     }
-    stored {
+    recorded {
         concurrency {
             writers_of_different_fields_both_survive
             the_later_of_two_writers_of_one_field_wins
@@ -170,13 +189,11 @@ claims! {
             a_sign_in_whose_answer_was_lost_makes_one_session
             a_silent_store_is_answered_for
             a_slow_store_keeps_nobody_else_waiting
-            a_touch_that_fails_fails_nobody
             a_damaged_row_is_nobodys
             a_row_in_anothers_place_is_nobodys
             a_row_that_is_gone_is_nobodys
         }
         writes {
-            a_stored_write_sends_no_cookie
             data_may_be_larger_than_a_cookie
         }
         laziness {
@@ -204,7 +221,6 @@ claims! {
             a_late_request_elsewhere_that_writes_leaves_the_new_cookie_alone
         }
         time {
-            reads_for_hours_touch_seldom
             a_request_under_way_does_not_shorten_a_remembered_session
             a_purge_takes_what_is_over_and_nothing_else
             the_cookie_from_before_a_renewal_is_good_for_a_minute
@@ -221,13 +237,28 @@ claims! {
             a_taken_id_gives_another_one
             when_every_id_is_taken_nobody_is_signed_in
             a_copy_of_the_store_signs_nobody_in
-            the_cookie_of_a_stored_session_holds_no_data
         }
         endings {
             an_owner_sees_his_sessions
             the_device_limit_refuses_the_fourth
             the_device_limit_ends_the_oldest
         }
+    }
+    stored {
+        writes {
+            a_stored_write_sends_no_cookie
+        }
+        faults {
+            a_touch_that_fails_fails_nobody
+        }
+        time {
+            reads_for_hours_touch_seldom
+        }
+        identity {
+            the_cookie_of_a_stored_session_holds_no_data
+        }
+    }
+    hybrid {
     }
     stateless {
         overlap {

@@ -4,11 +4,15 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use hardtack::{
     StoreError,
-    store::{Admission, Created, MemoryStore, Replaced, Row, Store, StoreKey},
+    store::{
+        Admission, Created, MemoryStore, Replaced, Row, Store, StoreKey,
+        feed::{Batch, Cursor, Feed, News},
+    },
 };
 
 use crate::gate::{Counter, Gate};
@@ -26,6 +30,7 @@ pub enum Call {
     Epoch,
     Purge,
     Scan,
+    Publish,
 }
 
 impl Call {
@@ -205,6 +210,27 @@ macro_rules! watched {
             } )*
         }
     };
+}
+
+/// Nobody counts who listens; but there is no news from a store that is down.
+impl Feed for Watched {
+    async fn read(&self, after: Option<Cursor>, patience: Duration) -> Result<Batch, StoreError> {
+        let work = async { with_engine!(&self.engine, store => store.read(after, patience).await) };
+        let down = self.watch.down.lock().unwrap().clone();
+        match down {
+            Some(Fault::Hang) => std::future::pending().await,
+            Some(_) => Err(StoreError::new("down on purpose")),
+            None => work.await,
+        }
+    }
+
+    async fn publish(&self, news: Vec<News>, until: u64) -> Result<(), StoreError> {
+        let work = async { with_engine!(&self.engine, store => store.publish(news, until).await) };
+        match self.watch.meet(Call::Publish, None) {
+            Some(_) => Err(StoreError::new("down on purpose")),
+            None => work.await,
+        }
+    }
 }
 
 watched! {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use hardtack::{
-    Clock, Inspection, Key, Keyring, Sessions, SessionsBuilder,
+    Clock, Inspection, Key, Keyring, Lifetime, Sessions, SessionsBuilder,
     store::{MemoryStore, Row, StoreKey},
 };
 use tokio::sync::oneshot;
@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::{
     app::{App, Site},
     axum_app,
-    client::Browser,
+    client::{Browser, ask},
     common::START,
     gate::Gate,
     store::{Engine, Watch, Watched},
@@ -49,6 +49,11 @@ pub enum Placement {
     Memory,
     #[cfg(feature = "sqlite")]
     Sqlite,
+    HybridMemory,
+    /// Hybrid in memory, and every route is a sensitive one.
+    HybridThatAsks,
+    #[cfg(feature = "sqlite")]
+    HybridSqlite,
 }
 
 /// One server of the application.
@@ -83,6 +88,15 @@ impl Setup {
         self.placement != Placement::Stateless
     }
 
+    pub fn is_hybrid(self) -> bool {
+        match self.placement {
+            Placement::HybridMemory | Placement::HybridThatAsks => true,
+            #[cfg(feature = "sqlite")]
+            Placement::HybridSqlite => true,
+            _ => false,
+        }
+    }
+
     /// A world with the defaults.
     pub fn world(self) -> World {
         self.world_with(&|builder| builder)
@@ -96,8 +110,16 @@ impl Setup {
         let (engines, folder) = self.engines();
         let watch = Arc::new(Watch::default());
         let site = Arc::new(Site::default());
-        let stored =
-            |engine: &Engine| Sessions::stored(keys.clone(), Watched { watch: watch.clone(), engine: engine.clone() });
+        let stored = |engine: &Engine| {
+            let store = Watched { watch: watch.clone(), engine: engine.clone() };
+            // One clock is for all, so a copy is trusted from the first moment on.
+            let lifetime = Lifetime::default().skew(Duration::ZERO);
+            if self.is_hybrid() {
+                Sessions::hybrid(keys.clone(), store).lifetime(lifetime)
+            } else {
+                Sessions::stored(keys.clone(), store)
+            }
+        };
         let builders = match &engines[..] {
             [] => vec![Sessions::stateless(keys.clone())],
             engines => engines.iter().map(stored).collect(),
@@ -108,6 +130,8 @@ impl Setup {
         });
         let sessions: Vec<_> = builders.map(|builder| builder.build().unwrap()).collect();
         let nodes = sessions.into_iter().map(|sessions| self.node(site.clone(), sessions)).collect();
+        let nodes: Vec<Node> = nodes;
+        nodes.iter().filter(|_| self.is_hybrid()).for_each(Node::follows);
         let shelf = engines.into_iter().next().map(|engine| Shelf { watch, engine, _folder: folder });
         World { clock, key, nodes, site, gates: AtomicUsize::default(), shelf, setup: self }
     }
@@ -116,12 +140,12 @@ impl Setup {
     fn engines(self) -> (Vec<Engine>, Option<tempfile::TempDir>) {
         match self.placement {
             Placement::Stateless => (Vec::new(), None),
-            Placement::Memory => {
+            Placement::Memory | Placement::HybridMemory | Placement::HybridThatAsks => {
                 let engine = Engine::Memory(MemoryStore::new());
                 (vec![engine.clone(), engine], None)
             }
             #[cfg(feature = "sqlite")]
-            Placement::Sqlite => {
+            Placement::Sqlite | Placement::HybridSqlite => {
                 let folder = tempfile::tempdir().unwrap();
                 let open = || hardtack::store::SqliteStore::open(folder.path().join("sessions.db")).unwrap();
                 (vec![Engine::Sqlite(open()), Engine::Sqlite(open())], Some(folder))
@@ -130,7 +154,7 @@ impl Setup {
     }
 
     fn node(self, site: Arc<Site>, sessions: Sessions) -> Node {
-        let app = App { site, sessions: sessions.clone() };
+        let app = App { site, sessions: sessions.clone(), asks: self.placement == Placement::HybridThatAsks };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -141,6 +165,15 @@ impl Setup {
         };
         thread::spawn(move || serve(app, listener, stopped));
         Node { sessions, address, stop: Some(stop) }
+    }
+}
+
+impl Node {
+    /// Blocks the test until the node has read the feed to its end.
+    pub fn follows(&self) {
+        while self.sessions.feed_age().is_none() {
+            ask(self, "", "who");
+        }
     }
 }
 

@@ -28,6 +28,9 @@ pub struct Plain {
     pub absolute_deadline: u64,
     pub version: u64,
     pub owner: Vec<u8>,
+    /// In a copy of a stored record alone, as the label.
+    pub renewed: u64,
+    pub label: Vec<u8>,
     pub fields: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -51,6 +54,8 @@ impl Plain {
             absolute_deadline: now + 86_400_000,
             version: 0,
             owner: owner.into(),
+            renewed: 0,
+            label: Vec::new(),
             fields: Vec::new(),
         }
     }
@@ -81,6 +86,11 @@ impl Plain {
         }
         out.extend((self.owner.len() as u16).to_be_bytes());
         out.extend(&self.owner);
+        if self.kind == 4 {
+            out.extend(&self.renewed.to_be_bytes()[2..]);
+            out.push(self.label.len() as u8);
+            out.extend(&self.label);
+        }
         out.extend((self.fields.len() as u16).to_be_bytes());
         for (name, json) in &self.fields {
             out.push(name.len() as u8);
@@ -119,6 +129,11 @@ impl Plain {
         plain.version = number(take(6));
         let owner = number(take(2)) as usize;
         plain.owner = take(owner);
+        if kind == 4 {
+            plain.renewed = number(take(6));
+            let label = number(take(1)) as usize;
+            plain.label = take(label);
+        }
         for _ in 0..number(take(2)) {
             let name = number(take(1)) as usize;
             let name = take(name);
