@@ -22,6 +22,7 @@ mod world;
 mod concurrency;
 mod endings;
 mod faults;
+mod hybrid;
 mod identity;
 mod laziness;
 mod migration;
@@ -259,6 +260,27 @@ claims! {
         }
     }
     hybrid {
+        hybrid {
+            a_copy_is_read_without_the_store
+            a_copy_is_confirmed_once_in_a_window
+            an_older_copy_is_read_for_a_window_and_writes_nothing_back
+            a_logout_is_heard_of_everywhere
+            every_ending_is_heard_of
+            without_the_feed_the_store_is_asked
+            without_the_store_copies_are_read_for_the_bound_alone
+            after_a_gap_older_copies_ask_the_store
+            a_node_that_starts_later_knows_what_ended_before
+            a_clock_that_is_off_revives_nothing
+            what_does_not_fit_spills_and_comes_back
+            two_nodes_may_spill_at_once
+            a_budget_counts_the_other_cookies_too
+            a_sign_out_leaves_no_copy_behind
+            an_error_page_carries_the_cookie_too
+            a_copy_does_not_outlive_its_session
+            a_sensitive_route_asks_the_store
+            a_roll_over_of_keys_signs_nobody_out
+            a_window_beyond_the_memory_does_not_build
+        }
     }
     stateless {
         overlap {

@@ -3,7 +3,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,10 @@ use hardtack::{
     },
 };
 
-use crate::gate::{Counter, Gate};
+use crate::{
+    gate::{Counter, Gate},
+    world::wait,
+};
 
 /// The kinds of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +69,10 @@ pub struct Watch {
     spoiled: Mutex<HashMap<StoreKey, Row>>,
     /// Calls that are being answered.
     inside: Counter,
+    deaf: AtomicBool,
+    /// What the feed has no more, and how often it lost something.
+    forgotten: Mutex<Vec<News>>,
+    gaps: AtomicU64,
 }
 
 impl Watch {
@@ -85,6 +95,18 @@ impl Watch {
     /// From now on this is what is in the store under a key: somebody wrote it there past hardtack.
     pub fn spoil(&self, key: StoreKey, row: Row) {
         self.spoiled.lock().unwrap().insert(key, row);
+    }
+
+    /// Nobody hears from the feed, or everybody again.
+    pub fn deafen(&self, deaf: bool) {
+        self.deaf.store(deaf, Relaxed);
+    }
+
+    /// From now on the feed has nothing of what it told before.
+    pub fn forget_news(&self, engine: &Engine) {
+        let Batch { news, .. } = wait(engine.news()).unwrap();
+        *self.forgotten.lock().unwrap() = news;
+        self.gaps.fetch_add(1, Relaxed);
     }
 
     /// The calls since the last time, and their keys.
@@ -139,6 +161,10 @@ impl Engine {
         with_engine!(self, store => store.scan(None, 10_000).await).unwrap()
     }
 
+    async fn news(&self) -> Result<Batch, StoreError> {
+        with_engine!(self, store => store.read(None, Duration::ZERO).await)
+    }
+
     pub async fn delete(&self, key: StoreKey) {
         with_engine!(self, store => store.delete(key, 0).await).unwrap();
     }
@@ -162,11 +188,17 @@ impl Drop for Inside<'_> {
 
 #[derive(Clone)]
 pub struct Watched {
-    pub watch: Arc<Watch>,
-    pub engine: Engine,
+    watch: Arc<Watch>,
+    engine: Engine,
+    /// How many of the feed's gaps this node was told of.
+    gaps: Arc<AtomicU64>,
 }
 
 impl Watched {
+    pub fn new(watch: &Arc<Watch>, engine: &Engine) -> Self {
+        Self { watch: watch.clone(), engine: engine.clone(), gaps: Arc::default() }
+    }
+
     async fn around<T>(
         &self,
         call: Call,
@@ -215,13 +247,24 @@ macro_rules! watched {
 /// Nobody counts who listens; but there is no news from a store that is down.
 impl Feed for Watched {
     async fn read(&self, after: Option<Cursor>, patience: Duration) -> Result<Batch, StoreError> {
+        let follows = after.is_some();
         let work = async { with_engine!(&self.engine, store => store.read(after, patience).await) };
         let down = self.watch.down.lock().unwrap().clone();
         match down {
             Some(Fault::Hang) => std::future::pending().await,
-            Some(_) => Err(StoreError::new("down on purpose")),
-            None => work.await,
+            Some(_) => return Err(StoreError::new("down on purpose")),
+            None if self.watch.deaf.load(Relaxed) => return Err(StoreError::new("deaf on purpose")),
+            None => {}
         }
+        let mut batch = work.await?;
+        if self.watch.deaf.load(Relaxed) {
+            return Err(StoreError::new("deaf on purpose"));
+        }
+        let gaps = self.watch.gaps.load(Relaxed);
+        let forgotten = self.watch.forgotten.lock().unwrap().clone();
+        batch.news.retain(|news| !forgotten.contains(news));
+        batch.complete &= !follows || self.gaps.swap(gaps, Relaxed) == gaps;
+        Ok(batch)
     }
 
     async fn publish(&self, news: Vec<News>, until: u64) -> Result<(), StoreError> {

@@ -111,7 +111,7 @@ impl Setup {
         let watch = Arc::new(Watch::default());
         let site = Arc::new(Site::default());
         let stored = |engine: &Engine| {
-            let store = Watched { watch: watch.clone(), engine: engine.clone() };
+            let store = Watched::new(&watch, engine);
             // One clock is for all, so a copy is trusted from the first moment on.
             let lifetime = Lifetime::default().skew(Duration::ZERO);
             if self.is_hybrid() {
@@ -197,7 +197,18 @@ impl World {
     /// The watched store, for one more node.
     pub fn store(&self) -> Watched {
         let Shelf { watch, engine, .. } = self.shelf.as_ref().unwrap();
-        Watched { watch: watch.clone(), engine: engine.clone() }
+        Watched::new(watch, engine)
+    }
+
+    /// Hybrid sessions for one more node, as those of the others are.
+    pub fn sessions(&self, configure: Configure<'_>) -> Sessions {
+        self.sessions_under(Keyring::new(Key::parse(&self.key.to_secret_text()).unwrap(), []).unwrap(), configure)
+    }
+
+    /// The same under other keys.
+    pub fn sessions_under(&self, keys: Keyring, configure: Configure<'_>) -> Sessions {
+        let builder = Sessions::hybrid(keys, self.store()).lifetime(Lifetime::default().skew(Duration::ZERO));
+        configure(builder.clock(self.clock.clone()).purge_interval(Duration::ZERO)).build().unwrap()
     }
 
     /// Every node purges.
