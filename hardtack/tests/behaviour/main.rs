@@ -22,6 +22,7 @@ mod world;
 mod concurrency;
 mod endings;
 mod faults;
+mod fed;
 mod hybrid;
 mod identity;
 mod laziness;
@@ -47,12 +48,17 @@ macro_rules! tests {
 macro_rules! placements {
     (
         $framework:ident; everywhere { $($everywhere:tt)* } recorded { $($recorded:tt)* } stored { $($stored:tt)* }
-        hybrid { $($hybrid:tt)* } stateless { $($stateless:tt)* }
+        fed { $($fed:tt)* } hybrid { $($hybrid:tt)* } stateless { $($stateless:tt)* }
     ) => {
         mod stateless {
             use crate::world::{Framework, Placement, Setup};
             const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::Stateless };
             tests! { SETUP; $($everywhere)* $($stateless)* }
+        }
+        mod stateless_with_a_feed {
+            use crate::world::{Framework, Placement, Setup};
+            const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::StatelessWithFeed };
+            tests! { SETUP; $($everywhere)* $($stateless)* $($fed)* }
         }
         mod stored_in_memory {
             use crate::world::{Framework, Placement, Setup};
@@ -257,6 +263,14 @@ claims! {
         }
         identity {
             the_cookie_of_a_stored_session_holds_no_data
+        }
+    }
+    fed {
+        fed {
+            an_ending_holds_everywhere_and_across_restarts
+            a_logout_without_the_feed_is_no_logout
+            a_node_that_knows_nothing_trusts_nobody
+            a_clock_that_is_behind_ends_them_all_the_same
         }
     }
     hybrid {

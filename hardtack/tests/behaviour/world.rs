@@ -11,7 +11,7 @@ use std::{
 };
 
 use hardtack::{
-    Clock, Inspection, Key, Keyring, Lifetime, Sessions, SessionsBuilder,
+    Clock, Inspection, Key, Keyring, Lifetime, Revocations, Sessions, SessionsBuilder,
     store::{MemoryStore, Row, StoreKey},
 };
 use tokio::sync::oneshot;
@@ -46,6 +46,8 @@ pub enum Framework {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
     Stateless,
+    /// Stateless, with the feed of a store in memory.
+    StatelessWithFeed,
     Memory,
     #[cfg(feature = "sqlite")]
     Sqlite,
@@ -85,7 +87,7 @@ type Configure<'a> = &'a dyn Fn(SessionsBuilder) -> SessionsBuilder;
 
 impl Setup {
     pub fn is_stored(self) -> bool {
-        self.placement != Placement::Stateless
+        !matches!(self.placement, Placement::Stateless | Placement::StatelessWithFeed)
     }
 
     pub fn is_hybrid(self) -> bool {
@@ -114,7 +116,9 @@ impl Setup {
             let store = Watched::new(&watch, engine);
             // One clock is for all, so a copy is trusted from the first moment on.
             let lifetime = Lifetime::default().skew(Duration::ZERO);
-            if self.is_hybrid() {
+            if !self.is_stored() {
+                Sessions::stateless(keys.clone()).revocations(Revocations::in_feed(store))
+            } else if self.is_hybrid() {
                 Sessions::hybrid(keys.clone(), store).lifetime(lifetime)
             } else {
                 Sessions::stored(keys.clone(), store)
@@ -131,7 +135,8 @@ impl Setup {
         let sessions: Vec<_> = builders.map(|builder| builder.build().unwrap()).collect();
         let nodes = sessions.into_iter().map(|sessions| self.node(site.clone(), sessions)).collect();
         let nodes: Vec<Node> = nodes;
-        nodes.iter().filter(|_| self.is_hybrid()).for_each(Node::follows);
+        let has_feed = self.is_hybrid() || self.placement == Placement::StatelessWithFeed;
+        nodes.iter().filter(|_| has_feed).for_each(Node::follows);
         let shelf = engines.into_iter().next().map(|engine| Shelf { watch, engine, _folder: folder });
         World { clock, key, nodes, site, gates: AtomicUsize::default(), shelf, setup: self }
     }
@@ -140,7 +145,7 @@ impl Setup {
     fn engines(self) -> (Vec<Engine>, Option<tempfile::TempDir>) {
         match self.placement {
             Placement::Stateless => (Vec::new(), None),
-            Placement::Memory | Placement::HybridMemory | Placement::HybridThatAsks => {
+            Placement::Memory | Placement::StatelessWithFeed | Placement::HybridMemory | Placement::HybridThatAsks => {
                 let engine = Engine::Memory(MemoryStore::new());
                 (vec![engine.clone(), engine], None)
             }
