@@ -10,7 +10,7 @@ use crate::store::StoreKey;
 /// E05: page by page, each row once, in the order of the keys' bytes.
 pub(super) async fn pages_are_complete_and_in_order(place: impl Place) {
     let [here, there] = Node::two(&place).await;
-    let owner = |at: usize| if at % 3 == 0 { "ada" } else { "bob" };
+    let owner = |at: usize| if at.is_multiple_of(3) { "ada" } else { "bob" };
     let mut keys: Vec<_> = (0..250).map(|at| keys_of(owner(at))(at as u64)).collect();
     keys.extend((250..300).map(key));
     let edges =
