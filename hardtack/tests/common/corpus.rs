@@ -16,7 +16,7 @@ pub fn cases() -> Vec<Case> {
     struct Corpus {
         cases: Vec<Case>,
     }
-    let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cookie-headers.json"));
+    let text = include_str!("../data/cookie-headers.json");
     serde_json::from_str::<Corpus>(text).unwrap().cases
 }
 
