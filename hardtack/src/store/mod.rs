@@ -18,12 +18,16 @@
 //! - **An error is a system fault.** After one, a write may have happened or not; the caller finds out.
 //! - **A future may be dropped** at any await. What it was doing then happens whole or not at all, and
 //!   nothing stays locked.
+//! - **A row with an owner is under a key in that owner's shard** ([`StoreKey::in_shard_of`]). A store over many
+//!   machines may answer an error otherwise; keys that a [`Sessions`](crate::Sessions) makes are.
 //! - A store belongs to one application. Two applications use two files, prefixes or schemas.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod key;
 mod memory;
+#[cfg(feature = "redis-1")]
+mod redis;
 mod row;
 pub(crate) mod sealing;
 #[cfg(feature = "sqlite")]
@@ -32,6 +36,8 @@ pub(crate) mod timed;
 
 pub use key::StoreKey;
 pub use memory::MemoryStore;
+#[cfg(feature = "redis-1")]
+pub use redis::{RedisSettings, RedisStore};
 pub use row::{Facts, Row};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;

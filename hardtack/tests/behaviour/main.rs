@@ -3,6 +3,7 @@
 //! that says so.
 //!
 //! A test is called `framework::placement::claim`. The claims are in rooms by theme; this file lists them once.
+//! `hardtack-engines` runs this same file, with its feature `engines`, on servers.
 #![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
@@ -59,6 +60,12 @@ macro_rules! placements {
         mod stored_in_sqlite {
             use crate::world::{Framework, Placement, Setup};
             const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::Sqlite };
+            tests! { SETUP; $($everywhere)* $($stored)* }
+        }
+        #[cfg(feature = "engines")]
+        mod stored_in_redis {
+            use crate::world::{Framework, Placement, Setup};
+            const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::Redis };
             tests! { SETUP; $($everywhere)* $($stored)* }
         }
     };

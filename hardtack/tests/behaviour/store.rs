@@ -116,6 +116,8 @@ pub enum Engine {
     Memory(MemoryStore),
     #[cfg(feature = "sqlite")]
     Sqlite(hardtack::store::SqliteStore),
+    #[cfg(feature = "engines")]
+    Redis(hardtack::store::RedisStore),
 }
 
 macro_rules! with_engine {
@@ -124,6 +126,8 @@ macro_rules! with_engine {
             Engine::Memory($store) => $call,
             #[cfg(feature = "sqlite")]
             Engine::Sqlite($store) => $call,
+            #[cfg(feature = "engines")]
+            Engine::Redis($store) => $call,
         }
     };
 }

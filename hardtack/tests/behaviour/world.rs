@@ -49,6 +49,8 @@ pub enum Placement {
     Memory,
     #[cfg(feature = "sqlite")]
     Sqlite,
+    #[cfg(feature = "engines")]
+    Redis,
 }
 
 /// One server of the application.
@@ -125,6 +127,15 @@ impl Setup {
                 let folder = tempfile::tempdir().unwrap();
                 let open = || hardtack::store::SqliteStore::open(folder.path().join("sessions.db")).unwrap();
                 (vec![Engine::Sqlite(open()), Engine::Sqlite(open())], Some(folder))
+            }
+            #[cfg(feature = "engines")]
+            Placement::Redis => {
+                static SERVER: std::sync::OnceLock<hardtack_engines::Redis> = std::sync::OnceLock::new();
+                static WORLDS: AtomicUsize = AtomicUsize::new(0);
+                let url = SERVER.get_or_init(hardtack_engines::Redis::start).url();
+                let prefix = format!("world-{}", WORLDS.fetch_add(1, Ordering::Relaxed));
+                let open = || wait(hardtack::store::RedisStore::at(&url).prefix(&prefix).connect()).unwrap();
+                (vec![Engine::Redis(open()), Engine::Redis(open())], None)
             }
         }
     }

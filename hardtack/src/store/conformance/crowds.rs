@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 use super::{
     Place,
     node::{Node, crowd},
-    rows::{ANY, DAY, HOUR, LATER, NOW, admission, key, row},
+    rows::{ANY, DAY, HOUR, LATER, NOW, admission, key, keys_of, row},
 };
 use crate::store::{
     Admission,
@@ -28,6 +28,7 @@ async fn two<P: Place>(place: &P) -> impl Fn(usize) -> Node<P::Store> {
 
 /// C08: one of many is told that it created the row, and its row it is.
 pub(super) async fn one_key_is_created_once(place: impl Place) {
+    let key = keys_of("ada");
     let node = two(&place).await;
     for round in 0..ROUNDS {
         let answers = crowd(20, |caller| {
@@ -96,6 +97,7 @@ pub(super) async fn no_replaced_version_is_lost(place: impl Place) {
 
 /// D06, J07: neither takes the other's word back.
 pub(super) async fn touches_and_replaces_lose_nothing(place: impl Place) {
+    let key = keys_of("ada");
     const TIMES: u64 = 50;
     let node = two(&place).await;
     for round in 0..ROUNDS / 4 {
@@ -125,6 +127,7 @@ pub(super) async fn touches_and_replaces_lose_nothing(place: impl Place) {
 
 /// E07: whatever was under way when a session ended, it is over when the delete answers.
 pub(super) async fn a_delete_wins_over_everything(place: impl Place) {
+    let key = keys_of("ada");
     let node = two(&place).await;
     for round in 0..ROUNDS {
         let (at, ended) = (key(round), Arc::new(AtomicBool::new(false)));
@@ -176,6 +179,7 @@ pub(super) async fn nothing_from_before_an_ending_is_alive_after_it(place: impl 
     let node = two(&place).await;
     for round in 0..ROUNDS {
         let owner = if round % 2 == 0 { "ada" } else { "bob" };
+        let key = keys_of(owner);
         let before = node(0).epoch().await;
         let terms = Admission { epoch: before, limit: None };
         let answers = crowd(51, |caller| {
@@ -240,6 +244,7 @@ pub(super) async fn fifty_logins_hold_a_limit_that_ends_the_oldest(place: impl P
 
 async fn fifty_logins<S: Store>(node: &impl Fn(usize) -> Node<S>, round: u64, beyond: Beyond) -> Vec<Created> {
     let owner: Arc<str> = format!("owner {round}").into();
+    let key = keys_of(&owner);
     let answers = crowd(50, |caller| {
         let (node, owner) = (node(caller), owner.clone());
         let made = row().of(&owner).created(NOW + caller as u64 % 7).made();
@@ -258,6 +263,7 @@ async fn fifty_logins<S: Store>(node: &impl Fn(usize) -> Node<S>, round: u64, be
 
 /// J07: no reader sees half of a write.
 pub(super) async fn readers_see_whole_rows(place: impl Place) {
+    let key = keys_of("ada");
     const LAST: u64 = 100;
     let node = two(&place).await;
     let draft = |version: u64| {
@@ -300,6 +306,7 @@ pub(super) async fn readers_see_whole_rows(place: impl Place) {
 
 /// Fault 38: each node purges, and the sum of what they say is what went.
 pub(super) async fn two_purges_do_not_disturb_each_other(place: impl Place) {
+    let key = keys_of("ada");
     let node = two(&place).await;
     for round in 0..5 {
         crowd(20, |caller| {

@@ -6,7 +6,7 @@
 use super::{
     Place,
     node::{Node, crowd, dropped_after},
-    rows::{ANY, HOUR, LATER, MINUTE, NOW, admission, key, row},
+    rows::{ANY, HOUR, LATER, MINUTE, NOW, admission, keys_of, row},
 };
 use crate::store::{Beyond::Refuse, Created, Replaced, Row, Store, StoreKey};
 
@@ -15,6 +15,7 @@ const POLLS: usize = 24;
 
 /// Fault 35: the row is there or not; it counts or not; and a delete is the end of it.
 pub(super) async fn a_dropped_create_is_whole(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let terms = admission(0, 30, Refuse);
     let mut keys = Vec::new();
@@ -29,7 +30,7 @@ pub(super) async fn a_dropped_create_is_whole(place: impl Place) {
                 "create, dropped after {polls} polls, left {found:?}"
             );
         }
-        there.put(key(1_000 + polls as u64), &row().of("bob")).await;
+        there.put(keys_of("bob")(1_000 + polls as u64), &row().of("bob")).await;
         if done.is_some() {
             break;
         }
@@ -46,6 +47,7 @@ pub(super) async fn a_dropped_create_is_whole(place: impl Place) {
 
 /// Fault 35, J07: the row is the old one or the new one, and the next replace finds out which.
 pub(super) async fn a_dropped_replace_is_whole(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let old = row().of("ada").label("old").sealed("old data").made();
     let new = row().of("ada").version(2).label("new").sealed("new").idle_until(NOW + 2 * HOUR).made();
@@ -78,6 +80,7 @@ pub(super) async fn a_dropped_replace_is_whole(place: impl Place) {
 
 /// Fault 35, D06: both times or neither.
 pub(super) async fn a_dropped_touch_is_whole(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     for polls in 0..POLLS {
         let at = key(polls as u64);
@@ -100,6 +103,7 @@ pub(super) async fn a_dropped_touch_is_whole(place: impl Place) {
 
 /// Fault 35, E07: the row is there, or the tombstone is; and a second delete is answered.
 pub(super) async fn a_dropped_delete_is_whole(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     for polls in 0..POLLS {
         let at = key(polls as u64);
@@ -122,6 +126,7 @@ pub(super) async fn a_dropped_ending_is_whole(place: impl Place) {
     let [here, there] = Node::two(&place).await;
     for polls in 0..POLLS {
         let owner = format!("owner {polls}");
+        let key = keys_of(&owner);
         let keys: Vec<_> = (0..10).map(|at| key(polls as u64 * 100 + at)).collect();
         for at in &keys {
             here.put(*at, &row().of(&owner)).await;
@@ -176,10 +181,10 @@ async fn settled<S: Store>(node: &Node<S>, owner: &str, keys: &[StoreKey]) -> us
 pub(super) async fn a_dropped_purge_takes_nothing_alive(place: impl Place) {
     let [here, there] = Node::two(&place).await;
     for polls in 0..POLLS {
-        let (alive, over) = (key(polls as u64 * 100), polls as u64 * 100 + 1..polls as u64 * 100 + 20);
+        let (alive, over) = (keys_of("ada")(polls as u64 * 100), polls as u64 * 100 + 1..polls as u64 * 100 + 20);
         let made = here.put(alive, &row().of("ada")).await;
         for at in over.clone() {
-            here.put(key(at), &row().of("bob").idle_until(NOW + MINUTE)).await;
+            here.put(keys_of("bob")(at), &row().of("bob").idle_until(NOW + MINUTE)).await;
         }
         let done = dropped_after(polls, here.store().purge(NOW + MINUTE, 10)).await;
         assert_eq!(there.load(alive, NOW).await, Some(made), "a live row, after a purge that was dropped");
@@ -195,6 +200,7 @@ pub(super) async fn a_dropped_purge_takes_nothing_alive(place: impl Place) {
 
 /// Fault 35: who asks and leaves before the answer holds nobody up.
 pub(super) async fn dropped_questions_hold_nothing(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let made = here.put(key(1), &row().of("ada")).await;
     for polls in 0..POLLS {
@@ -218,6 +224,7 @@ pub(super) async fn dropped_questions_hold_nothing(place: impl Place) {
 
 /// Fault 35: 300 callers of all kinds who leave at any time; who stays is served, and every row is whole.
 pub(super) async fn a_crowd_that_leaves_locks_nobody_out(place: impl Place) {
+    let key = keys_of("ada");
     let nodes = Node::two(&place).await;
     let draft = |version: u64| row().of("ada").version(version).sealed(version.to_string().repeat(100));
     for at in 0..10 {

@@ -3,7 +3,7 @@
 use super::{
     Place,
     node::Node,
-    rows::{ANY, DAY, HOUR, LATER, MINUTE, NOW, key, row},
+    rows::{ANY, DAY, HOUR, LATER, MINUTE, NOW, key, keys_of, row},
 };
 use crate::store::{Admission, Created, Replaced};
 
@@ -15,7 +15,8 @@ fn from(epoch: u64) -> Admission {
 pub(super) async fn an_ending_removes_all_rows_of_the_owner(place: impl Place) {
     let [here, there] = Node::two(&place).await;
     for at in 0..20 {
-        here.put(key(at), &row().of(if at % 2 == 0 { "ada" } else { "bob" })).await;
+        let owner = if at % 2 == 0 { "ada" } else { "bob" };
+        here.put(keys_of(owner)(at), &row().of(owner)).await;
     }
     let before = here.epoch().await;
     let epoch = there.end_owner("ada", None, LATER).await;
@@ -25,13 +26,14 @@ pub(super) async fn an_ending_removes_all_rows_of_the_owner(place: impl Place) {
         assert_eq!(node.keys_of("ada", NOW).await, [], "owned_by after an ending");
         assert_eq!(node.keys_of("bob", NOW).await.len(), 10, "the rows of another owner after an ending");
         for at in (0..20).step_by(2) {
-            assert_eq!(node.load(key(at), NOW).await, None, "load of an ended row");
+            assert_eq!(node.load(keys_of("ada")(at), NOW).await, None, "load of an ended row");
         }
     }
 }
 
 /// E04, E07: an ended row is a deleted one: nothing brings it back.
 pub(super) async fn an_ending_leaves_tombstones(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     here.put(key(1), &row().of("ada")).await;
     here.put(key(2), &row().of("ada")).await;
@@ -47,6 +49,7 @@ pub(super) async fn an_ending_leaves_tombstones(place: impl Place) {
 
 /// E04: expired rows are among "all rows": no clock that is behind, and no touch, finds one.
 pub(super) async fn an_ending_removes_expired_rows_too(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     here.put(key(1), &row().of("ada").idle_until(NOW - HOUR)).await;
     here.end_owner("ada", None, LATER).await;
@@ -59,6 +62,7 @@ pub(super) async fn an_ending_removes_expired_rows_too(place: impl Place) {
 
 /// E03: who changes the password stays signed in, and the request in flight of his session still commits.
 pub(super) async fn the_spared_row_gets_the_epoch_and_keeps_its_version(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let draft = row().of("ada").label("a phone").sealed("data").version(4);
     for at in 1..=5 {
@@ -81,14 +85,15 @@ pub(super) async fn the_spared_row_gets_the_epoch_and_keeps_its_version(place: i
 /// E03: sparing a row that does not exist, or that is another owner's, spares nobody and harms nobody.
 pub(super) async fn a_row_of_somebody_else_is_not_spared_or_ended(place: impl Place) {
     let node = Node::of(&place).await;
-    node.put(key(1), &row().of("ada")).await;
-    let bobs = node.put(key(2), &row().of("bob")).await;
+    node.put(keys_of("ada")(1), &row().of("ada")).await;
+    let bobs_key = keys_of("bob")(2);
+    let bobs = node.put(bobs_key, &row().of("bob")).await;
     let nobodys = node.put(key(3), &row()).await;
-    for (at, except) in [key(2), key(3), key(99)].into_iter().enumerate() {
+    for (at, except) in [bobs_key, key(3), key(99)].into_iter().enumerate() {
         node.end_owner("ada", Some(except), LATER).await;
         assert_eq!(node.keys_of("ada", NOW).await, [], "owned_by after an ending that spared a row of somebody else");
         assert_eq!(
-            node.load(key(2), NOW).await,
+            node.load(bobs_key, NOW).await,
             Some(bobs.clone()),
             "another owner's row, named as spared in call {at}"
         );
@@ -115,6 +120,7 @@ pub(super) async fn one_counter_gives_all_epochs(place: impl Place) {
 
 /// E03: a login that read the epoch, then verified the old password slowly, does not survive its change.
 pub(super) async fn a_login_from_before_an_ending_is_refused(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     here.put(key(1), &row().of("ada")).await;
     let before = there.epoch().await;
@@ -128,12 +134,13 @@ pub(super) async fn a_login_from_before_an_ending_is_refused(place: impl Place) 
     assert_eq!(in_time, Created::Created, "create on terms as new as the owner's ending, under the key refused before");
     let later = there.create(key(3), &row().of("ada").made(), from(epoch + 1), NOW).await;
     assert_eq!(later, Created::Created, "create on terms from after an ending of another owner");
-    let other = there.create(key(4), &row().of("carol").made(), from(before), NOW).await;
+    let other = there.create(keys_of("carol")(4), &row().of("carol").made(), from(before), NOW).await;
     assert_eq!(other, Created::Created, "create on old terms of an owner who was never ended");
 }
 
 /// E03: the terms are in the admission. What the row says it was is not asked.
 pub(super) async fn the_epoch_that_counts_is_that_of_the_admission(place: impl Place) {
+    let key = keys_of("ada");
     let node = Node::of(&place).await;
     let epoch = node.end_owner("ada", None, LATER).await;
     let high = row().of("ada").epoch(epoch + 10).made();
@@ -146,6 +153,7 @@ pub(super) async fn the_epoch_that_counts_is_that_of_the_admission(place: impl P
 
 /// E03, E04: an ending is remembered as long as it was asked to, though the owner has no row.
 pub(super) async fn an_ending_is_remembered_until_its_time(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     here.end_owner("ada", None, NOW + HOUR).await;
     for now in [NOW, NOW + HOUR - 1] {
@@ -163,6 +171,7 @@ pub(super) async fn an_ending_is_remembered_until_its_time(place: impl Place) {
 
 /// E04: each ending is remembered for its own time at least.
 pub(super) async fn a_later_ending_shortens_no_memory(place: impl Place) {
+    let key = keys_of("ada");
     let node = Node::of(&place).await;
     node.put(key(1), &row().of("ada")).await;
     node.end_owner("ada", None, NOW + HOUR).await;
@@ -178,6 +187,7 @@ pub(super) async fn a_later_ending_shortens_no_memory(place: impl Place) {
 
 /// E03: the first sign-in of an account that is being disabled: there is no row yet, and the login is out.
 pub(super) async fn an_ending_of_nobody_stops_a_login_under_way(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let before = here.epoch().await;
     there.end_owner("ada", None, LATER).await;

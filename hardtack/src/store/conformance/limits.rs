@@ -3,7 +3,7 @@
 use super::{
     Place,
     node::Node,
-    rows::{ANY, HOUR, LATER, NOW, admission, key, row},
+    rows::{ANY, HOUR, LATER, NOW, admission, keys_of, neighbour_of, row},
 };
 use crate::store::{
     Beyond::{EndOldest, Refuse},
@@ -12,6 +12,7 @@ use crate::store::{
 
 /// E06: the fourth of three is refused and leaves no trace.
 pub(super) async fn one_more_is_refused(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let terms = admission(0, 3, Refuse);
     for at in 1..=5 {
@@ -30,6 +31,7 @@ pub(super) async fn one_more_is_refused(place: impl Place) {
 
 /// E06: the fourth of three ends the session that was made first, which is not the one that was written first.
 pub(super) async fn one_more_ends_the_oldest(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let terms = admission(0, 3, EndOldest);
     for (at, created) in [(1, 20), (2, 10), (3, 30)] {
@@ -56,6 +58,7 @@ pub(super) async fn one_more_ends_the_oldest(place: impl Place) {
 
 /// E06: a limit that was lowered holds from the next sign-in on.
 pub(super) async fn a_lowered_limit_ends_as_many_as_it_must(place: impl Place) {
+    let key = keys_of("ada");
     let node = Node::of(&place).await;
     for at in 1..=6 {
         node.put(key(at), &row().of("ada").created(NOW + at)).await;
@@ -75,6 +78,7 @@ pub(super) async fn a_lowered_limit_ends_as_many_as_it_must(place: impl Place) {
 
 /// E06, D08: who was idle too long has no session, whether or not a purge has run.
 pub(super) async fn expired_rows_do_not_count(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let over = NOW + HOUR;
     let expired = row().of("ada").idle_until(over);
@@ -112,6 +116,7 @@ pub(super) async fn expired_rows_do_not_count(place: impl Place) {
 
 /// E06: signing out makes room, however a row came to its end.
 pub(super) async fn a_removed_row_makes_room(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let terms = admission(9, 1, Refuse);
     let mut at = 0;
@@ -139,6 +144,7 @@ pub(super) async fn a_removed_row_makes_room(place: impl Place) {
 pub(super) async fn each_owner_has_a_limit_of_his_own(place: impl Place) {
     let node = Node::of(&place).await;
     for (at, owner) in (0..).zip(["ada", "Ada", "ad", "ada%", "%", "ada ", "bob"]) {
+        let key = keys_of(owner);
         for (more, expected) in [(0, Created::Created), (1, Created::Created), (2, Created::LimitReached)] {
             let created = node.create(key(at * 10 + more), &row().of(owner).made(), admission(0, 2, Refuse), NOW).await;
             assert_eq!(created, expected, "create of row {more} of {owner:?}, where each owner may have 2");
@@ -150,13 +156,14 @@ pub(super) async fn each_owner_has_a_limit_of_his_own(place: impl Place) {
 
 /// E06, C08, E03: a create that is answered anything but Created has done nothing, and made no room.
 pub(super) async fn a_create_that_fails_ends_nobody(place: impl Place) {
+    let key = keys_of("ada");
     let node = Node::of(&place).await;
     let epoch = node.end_owner("ada", None, LATER).await;
     let terms = admission(epoch, 1, EndOldest);
     let made = row().of("ada").epoch(epoch).made();
     assert_eq!(node.create(key(1), &made, terms, NOW).await, Created::Created);
     node.delete(key(2), LATER).await;
-    node.put(key(3), &row().of("bob")).await;
+    node.put(key(3), &row().of(&neighbour_of("ada"))).await;
     let other = row().of("ada").created(NOW + 1).made();
     for at in 1..=3 {
         let created = node.create(key(at), &other, terms, NOW).await;
@@ -179,6 +186,7 @@ pub(super) async fn a_create_that_fails_ends_nobody(place: impl Place) {
 
 /// E06: visitors who are nobody are not counted together.
 pub(super) async fn a_row_without_an_owner_has_no_limit(place: impl Place) {
+    let key = keys_of("ada");
     let node = Node::of(&place).await;
     for (at, beyond) in (0..).zip([Refuse, EndOldest, Refuse, EndOldest]) {
         let created = node.create(key(at), &row().made(), admission(0, 1, beyond), NOW).await;

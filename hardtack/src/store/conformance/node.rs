@@ -41,6 +41,8 @@ impl<S: Store> Node<S> {
     }
 
     pub(super) async fn create(&self, key: StoreKey, row: &Row, admission: Admission, now: u64) -> Created {
+        let is_theirs = row.owner().is_none_or(|owner| key.shard() == StoreKey::shard_of(owner));
+        assert!(is_theirs, "this case, not the store, is wrong: its key is not in the shard of the row's owner");
         answer("create", self.0.create(key, row.clone(), admission, now)).await
     }
 

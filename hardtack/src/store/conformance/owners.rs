@@ -3,19 +3,20 @@
 use super::{
     Place,
     node::Node,
-    rows::{DAY, HOUR, LATER, NOW, key, row},
+    rows::{DAY, HOUR, LATER, NOW, keys_of, row},
 };
 use crate::store::{Replaced, Row};
 
 /// E05: an owner's list has all that is alive, with all that a row says, and nothing else.
 pub(super) async fn an_owner_has_his_live_rows_and_no_others(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let mut adas = Vec::new();
     for at in 0..10 {
         let draft = row().label(&format!("device {at}")).sealed(vec![at as u8; at as usize]);
         match at % 3 {
             0 => adas.push((key(at), here.put(key(at), &draft.of("ada")).await)),
-            1 => _ = here.put(key(at), &draft.of("bob")).await,
+            1 => _ = here.put(keys_of("bob")(at), &draft.of("bob")).await,
             _ => _ = here.put(key(at), &draft.of("ada").idle_until(NOW + at)).await,
         }
     }
@@ -31,6 +32,7 @@ pub(super) async fn an_owner_has_his_live_rows_and_no_others(place: impl Place) 
 pub(super) async fn similar_names_are_different_owners(place: impl Place) {
     let node = Node::of(&place).await;
     let names = similar_names();
+    let key = |at| keys_of(&names[at as usize])(at);
     for (at, name) in (0..).zip(&names) {
         node.put(key(at), &row().of(name)).await;
     }
@@ -54,6 +56,7 @@ pub(super) async fn similar_names_are_different_owners(place: impl Place) {
 
 /// E05: owners' lists are never out of step with the rows.
 pub(super) async fn the_list_of_an_owner_follows_every_write(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     for at in 1..=4 {
         here.put(key(at), &row().of("ada").idle_until(NOW + HOUR)).await;
@@ -78,7 +81,7 @@ pub(super) async fn the_list_of_an_owner_follows_every_write(place: impl Place) 
 /// E05: no page of an engine cuts the list.
 pub(super) async fn an_owner_may_have_hundreds_of_rows(place: impl Place) {
     let node = Node::of(&place).await;
-    let mut keys: Vec<_> = (0..600).map(key).collect();
+    let mut keys: Vec<_> = (0..600).map(keys_of("ada")).collect();
     let draft = row().of("ada");
     super::node::crowd(keys.len(), |at| {
         let (node, key, draft) = (node.clone(), keys[at], draft.clone());
@@ -94,10 +97,11 @@ pub(super) async fn an_owner_may_have_hundreds_of_rows(place: impl Place) {
 
 /// J10: visitors who are nobody are not one owner; ending somebody ends none of them.
 pub(super) async fn rows_without_an_owner_belong_to_nobody(place: impl Place) {
+    let key = keys_of("ada");
     let node = Node::of(&place).await;
     node.put(key(1), &row()).await;
     node.put(key(2), &row()).await;
-    node.put(key(3), &row().of("ada")).await;
+    node.put(keys_of("ada")(3), &row().of("ada")).await;
     for name in ["ada", "null", "NULL", "none", "\0"] {
         node.end_owner(name, None, LATER).await;
         assert_eq!(node.owned_by(name, NOW).await, [], "owned_by({name:?}) after his end");

@@ -3,7 +3,7 @@
 use super::{
     Place,
     node::Node,
-    rows::{ANY, DAY, HOUR, LATER, NOW, key, row},
+    rows::{ANY, DAY, HOUR, LATER, NOW, key, keys_of, neighbour_of, row},
 };
 use crate::store::{Created, Replaced};
 
@@ -27,6 +27,7 @@ pub(super) async fn an_absent_key_is_absent(place: impl Place) {
 
 /// J05: what one node was told has happened for all.
 pub(super) async fn a_created_row_is_there_on_every_node(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let made = here.put(key(1), &row().of("ada").label("a phone")).await;
     for node in [&here, &there, &Node::of(&place).await] {
@@ -39,19 +40,21 @@ pub(super) async fn a_created_row_is_there_on_every_node(place: impl Place) {
 
 /// C08: two sessions under one key would be one session of two people.
 pub(super) async fn create_overwrites_nothing(place: impl Place) {
+    let (key, other) = (keys_of("ada"), neighbour_of("ada"));
     let [here, there] = Node::two(&place).await;
     let first = here.put(key(1), &row().of("ada").sealed("first")).await;
-    let second = row().of("bob").sealed("second").version(2);
+    let second = row().of(&other).sealed("second").version(2);
     for node in [&here, &there] {
         let created = node.create(key(1), &second.made(), ANY, NOW).await;
         assert_eq!(created, Created::Exists, "create under a key where a row is");
         assert_eq!(node.load(key(1), NOW).await.as_ref(), Some(&first), "the row, after a create that found it");
-        assert_eq!(node.keys_of("bob", NOW).await, [], "the rows of an owner whose create found the key taken");
+        assert_eq!(node.keys_of(&other, NOW).await, [], "the rows of an owner whose create found the key taken");
     }
 }
 
 /// D08, E07, C08: whether or not a purge has run, nobody sees a row whose time is over; but its key is not free.
 pub(super) async fn an_expired_row_is_absent_but_keeps_its_key(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let idle = (key(1), row().of("ada").idle_until(NOW + HOUR), NOW + HOUR);
     let absolute = (key(2), row().of("ada").idle_until(NOW + HOUR).until(NOW + HOUR), NOW + HOUR);
@@ -76,6 +79,7 @@ pub(super) async fn an_expired_row_is_absent_but_keeps_its_key(place: impl Place
 
 /// E07: a delete wins. What comes after it, from a request that began before, brings nothing back.
 pub(super) async fn nothing_brings_a_deleted_row_back(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let other = here.put(key(2), &row().of("ada")).await;
     here.put(key(1), &row().of("ada")).await;
@@ -90,6 +94,7 @@ pub(super) async fn nothing_brings_a_deleted_row_back(place: impl Place) {
 
 /// E07: a logout that overtakes the creation of its session still wins.
 pub(super) async fn deleting_what_is_not_there_leaves_a_tombstone(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     assert!(!here.delete(key(1), LATER).await, "delete answers that there was no row");
     there.assert_gone(key(1), "ada", "after the delete of a key where there was none").await;
@@ -97,6 +102,7 @@ pub(super) async fn deleting_what_is_not_there_leaves_a_tombstone(place: impl Pl
 
 /// E07: a tombstone lasts as long as it was asked to, through every purge; after it the key is free.
 pub(super) async fn a_tombstone_stands_until_its_time(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let until = NOW + HOUR;
     here.put(key(1), &row().of("ada")).await;
@@ -124,6 +130,7 @@ pub(super) async fn a_tombstone_stands_until_its_time(place: impl Place) {
 
 /// E07: who asked for a tombstone first relies on its time, whatever others ask for later.
 pub(super) async fn a_second_delete_shortens_no_tombstone(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     here.put(key(1), &row().of("ada")).await;
     here.delete(key(1), NOW + HOUR).await;
@@ -136,18 +143,19 @@ pub(super) async fn a_second_delete_shortens_no_tombstone(place: impl Place) {
 
 /// E05, C08: what a store knew of the row before belongs to the row before.
 pub(super) async fn a_key_that_is_free_again_has_no_past(place: impl Place) {
+    let (key, other) = (keys_of("ada"), neighbour_of("ada"));
     let [here, there] = Node::two(&place).await;
     here.put(key(1), &row().of("ada").label("old").version(7)).await;
     here.touch(key(1), NOW + HOUR, NOW + 2 * HOUR).await;
     here.delete(key(1), NOW + 1).await;
     here.purge_all(NOW + 1).await;
-    let made = there.put(key(1), &row().of("bob")).await;
+    let made = there.put(key(1), &row().of(&other)).await;
     assert_eq!(here.load(key(1), NOW).await, Some(made), "the new row: nothing of the old one is in it");
     assert_eq!(here.keys_of("ada", NOW).await, [], "the rows of the owner before");
     there.end_owner("ada", None, LATER).await;
-    assert_eq!(here.keys_of("bob", NOW).await, [key(1)], "ending the owner before ended the row of the new one");
-    assert_eq!(here.replace(key(1), 1, &row().of("bob").version(2).made(), NOW).await, Replaced::Replaced);
-    here.end_owner("bob", None, LATER).await;
+    assert_eq!(here.keys_of(&other, NOW).await, [key(1)], "ending the owner before ended the row of the new one");
+    assert_eq!(here.replace(key(1), 1, &row().of(&other).version(2).made(), NOW).await, Replaced::Replaced);
+    here.end_owner(&other, None, LATER).await;
     assert_eq!(there.load(key(1), NOW).await, None, "ending the new owner did not end his row");
 }
 

@@ -3,12 +3,13 @@
 use super::{
     Place,
     node::{Node, crowd},
-    rows::{ANY, DAY, HOUR, MINUTE, NOW, key, row},
+    rows::{ANY, DAY, HOUR, MINUTE, NOW, key, keys_of, neighbour_of, row},
 };
 use crate::store::{Created, Replaced};
 
 /// Fault 38: a step is as small as it was asked to be, and its answer is true.
 pub(super) async fn a_purge_takes_no_more_than_its_limit(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     for at in 0..25 {
         here.put(key(at), &row().of("ada").idle_until(NOW + MINUTE + at)).await;
@@ -31,6 +32,7 @@ pub(super) async fn a_purge_takes_no_more_than_its_limit(place: impl Place) {
 
 /// D08: to the millisecond.
 pub(super) async fn a_purge_takes_what_is_over_and_nothing_else(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let at_idle = |idle| row().of("ada").idle_until(idle);
     here.put(key(1), &at_idle(NOW + HOUR)).await;
@@ -63,6 +65,7 @@ pub(super) async fn a_purge_takes_what_is_over_and_nothing_else(place: impl Plac
 
 /// D01, D08: a session that is in use is not taken from under its user.
 pub(super) async fn a_touched_row_outlives_its_first_deadline(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     here.put(key(1), &row().of("ada").idle_until(NOW + HOUR)).await;
     here.put(key(2), &row().of("ada").idle_until(NOW + HOUR)).await;
@@ -104,13 +107,14 @@ pub(super) async fn a_purge_of_ten_thousand_rows_comes_to_its_end(place: impl Pl
         async move {
             for at in 0..50 {
                 let number = caller as u64 * 50 + at;
-                let draft = row().of(&format!("owner {}", number % 100)).idle_until(NOW + 1 + number % 1_000);
-                node.put(key(number), &draft).await;
+                let owner = format!("owner {}", number % 100);
+                let draft = row().of(&owner).idle_until(NOW + 1 + number % 1_000);
+                node.put(keys_of(&owner)(number), &draft).await;
             }
         }
     })
     .await;
-    let alive: Vec<_> = (20_000..20_010).map(key).collect();
+    let alive: Vec<_> = (20_000..20_010).map(keys_of("owner 1")).collect();
     for key in &alive {
         here.put(*key, &row().of("owner 1")).await;
     }
@@ -137,6 +141,7 @@ pub(super) async fn a_purge_of_ten_thousand_rows_comes_to_its_end(place: impl Pl
 
 /// C08, D08: what a purge took is absent, as if it had never been.
 pub(super) async fn a_purged_key_is_free(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     here.put(key(1), &row().of("ada").version(5).idle_until(NOW + MINUTE)).await;
     there.purge_all(NOW + MINUTE).await;
@@ -145,7 +150,7 @@ pub(super) async fn a_purged_key_is_free(place: impl Place) {
     assert_eq!(replaced, Replaced::Gone, "replace of a row that was purged");
     here.touch(key(1), NOW, NOW + HOUR).await;
     assert_eq!(here.load(key(1), NOW).await, None, "load of a row that was purged, after a touch");
-    let fresh = row().of("bob").made();
+    let fresh = row().of(&neighbour_of("ada")).made();
     let created = there.create(key(1), &fresh, ANY, NOW + MINUTE).await;
     assert_eq!(created, Created::Created, "create under a key whose expired row was purged");
     assert_eq!(here.load(key(1), NOW + MINUTE).await, Some(fresh), "the new row under that key");

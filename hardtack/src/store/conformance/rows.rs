@@ -25,8 +25,25 @@ pub(super) fn key(number: u64) -> StoreKey {
     let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut bytes = [0; StoreKey::BYTES];
     bytes[..8].copy_from_slice(&spread.to_be_bytes());
-    bytes[8..].copy_from_slice(&number.to_le_bytes());
+    bytes[8..].copy_from_slice(&number.to_be_bytes());
     StoreKey::from_bytes(bytes)
+}
+
+/// The same for the rows of an owner, which are in his shard.
+pub(super) fn keys_of(owner: &str) -> impl Fn(u64) -> StoreKey + Copy + use<> {
+    let shard = StoreKey::shard_of(owner).to_be_bytes();
+    move |number| {
+        let mut bytes = *key(number).as_bytes();
+        bytes[StoreKey::BYTES - 2..].copy_from_slice(&shard);
+        StoreKey::from_bytes(bytes)
+    }
+}
+
+/// Somebody else whose rows are in the same shard, so that a key may be his as well.
+pub(super) fn neighbour_of(owner: &str) -> String {
+    let names = (0..u64::MAX).map(|number| format!("neighbour {number}"));
+    let mut neighbours = names.filter(|name| StoreKey::shard_of(name) == StoreKey::shard_of(owner));
+    neighbours.next().unwrap_or_else(|| panic!("{owner:?} is alone in his shard"))
 }
 
 /// The terms of an owner's row: from before which ending, and how many there may be.

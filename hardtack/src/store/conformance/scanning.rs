@@ -3,20 +3,23 @@
 use super::{
     Place,
     node::{Node, crowd},
-    rows::{HOUR, LATER, NOW, key, row},
+    rows::{HOUR, LATER, NOW, key, keys_of, row},
 };
 use crate::store::StoreKey;
 
 /// E05: page by page, each row once, in the order of the keys' bytes.
 pub(super) async fn pages_are_complete_and_in_order(place: impl Place) {
     let [here, there] = Node::two(&place).await;
-    let mut keys: Vec<_> = (0..250).map(key).collect();
+    let owner = |at: usize| if at % 3 == 0 { "ada" } else { "bob" };
+    let mut keys: Vec<_> = (0..250).map(|at| keys_of(owner(at))(at as u64)).collect();
+    keys.extend((250..300).map(key));
     let edges =
         [[0; 16], [0xff; 16], [0x7f; 16], [0x80; 16], edge(0, 1), edge(0x7f, 0xff), edge(0x80, 0), edge(0xff, 0)];
     keys.extend(edges.map(StoreKey::from_bytes));
     crowd(keys.len(), |at| {
         let (node, key) = (here.clone(), keys[at]);
-        async move { node.put(key, &row().of(if at % 3 == 0 { "ada" } else { "bob" }).label(&at.to_string())).await }
+        let draft = if at < 250 { row().of(owner(at)) } else { row() }.label(&at.to_string());
+        async move { node.put(key, &draft).await }
     })
     .await;
     keys.sort_unstable();
@@ -39,17 +42,18 @@ pub(super) async fn pages_are_complete_and_in_order(place: impl Place) {
 
 /// D08, E07: an operator sees what is there, which is not what is alive; a tombstone is no row.
 pub(super) async fn a_scan_shows_expired_rows_and_no_tombstones(place: impl Place) {
+    let [adas, bobs, carols] = ["ada", "bob", "carol"].map(|owner| keys_of(owner)(1));
     let node = Node::of(&place).await;
-    let expired = node.put(key(1), &row().of("ada").idle_until(NOW - HOUR).label("old")).await;
-    let alive = node.put(key(2), &row().of("bob").sealed("data")).await;
-    node.put(key(3), &row().of("carol")).await;
+    let expired = node.put(adas, &row().of("ada").idle_until(NOW - HOUR).label("old")).await;
+    let alive = node.put(bobs, &row().of("bob").sealed("data")).await;
+    node.put(carols, &row().of("carol")).await;
     node.put(key(4), &row()).await;
-    node.delete(key(3), LATER).await;
+    node.delete(carols, LATER).await;
     node.end_owner("carol", None, LATER).await;
     node.delete(key(4), LATER).await;
     node.delete(key(5), LATER).await;
-    assert_eq!(node.load(key(1), NOW).await, None);
-    let mut expected = vec![(key(1), expired), (key(2), alive)];
+    assert_eq!(node.load(adas, NOW).await, None);
+    let mut expected = vec![(adas, expired), (bobs, alive)];
     expected.sort_by_key(|(key, _)| *key);
     assert_eq!(node.scan(None, 100).await, expected, "scan: rows whole, expired ones too, no tombstones");
 }

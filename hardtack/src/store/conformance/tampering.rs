@@ -5,7 +5,7 @@ use super::{
     Place,
     door::{NOTE, is_live, servers, signed_in, then, visit},
     node::Node,
-    rows::{ANY, HOUR, NOW, row},
+    rows::{ANY, HOUR, NOW, neighbour_of, row},
 };
 use crate::{
     Reason, Sessions,
@@ -78,11 +78,15 @@ pub(super) async fn a_corrupt_row_is_nobody(place: impl Place) {
 
 /// C09: who can write rows cannot make himself another owner, nor fresh, nor immortal.
 pub(super) async fn a_row_whose_facts_were_changed_is_nobody(place: impl Place) {
+    // A longer name that begins the same, in the same shard.
+    let mut names = (0..u64::MAX).map(|number| format!("mallory{number}"));
+    let longer = names.find(|name| StoreKey::shard_of(name) == StoreKey::shard_of("mallory")).unwrap_or_default();
+    let more = &longer["mallory".len()..];
     let (servers, _) = servers(&place, |builder| builder).await;
     let node = Node::of(&place).await;
     let cookie = then(&servers[0], "", |session| {
         session.sign_in("mallory");
-        session.set_label("a phone");
+        session.set_label(&format!("{more} phone"));
     })
     .await;
     let key = key_of(&servers[0], &cookie).await;
@@ -95,9 +99,9 @@ pub(super) async fn a_row_whose_facts_were_changed_is_nobody(place: impl Place) 
     let (owner, label) = (made.owner(), made.label());
     let nothing: fn(&mut Facts) = |_| ();
     let changes = [
-        ("its owner was changed", changed(Some("ada"), label, nothing)),
+        ("its owner was changed", changed(Some(&neighbour_of("mallory")), label, nothing)),
         ("its owner was taken", changed(None, label, nothing)),
-        ("its owner was made a longer one", changed(Some("mallorya"), Some(" phone"), nothing)),
+        ("its owner was made a longer one", changed(Some(&longer), Some(" phone"), nothing)),
         ("its label was changed", changed(owner, Some("a laptop"), nothing)),
         ("its label was taken", changed(owner, None, nothing)),
         ("its version was changed", changed(owner, label, |facts| facts.version += 1)),
@@ -120,9 +124,10 @@ pub(super) async fn a_row_whose_facts_were_changed_is_nobody(place: impl Place) 
 
 /// C09, fault 37: two rows that were swapped, and one that was copied, open for neither visitor.
 pub(super) async fn swapped_rows_are_nobodys(place: impl Place) {
+    let other = neighbour_of("mallory");
     let (servers, _) = servers(&place, |builder| builder).await;
     let node = Node::of(&place).await;
-    let (ada, mallory) = (signed_in(&servers[0], "ada").await, signed_in(&servers[0], "mallory").await);
+    let (ada, mallory) = (signed_in(&servers[0], &other).await, signed_in(&servers[0], "mallory").await);
     let (adas, mallorys) = (key_of(&servers[0], &ada).await, key_of(&servers[0], &mallory).await);
     let rows = (row_of(&node, adas).await, row_of(&node, mallorys).await);
     put_in_place(&node, mallorys, &rows.0).await;
@@ -131,7 +136,7 @@ pub(super) async fn swapped_rows_are_nobodys(place: impl Place) {
     put_in_place(&node, adas, &rows.1).await;
     is_nobody(&servers[0], &ada, "two rows were swapped").await;
     is_nobody(&servers[0], &mallory, "two rows were swapped").await;
-    put_in_place(&node, adas, &row().of("ada").made()).await;
+    put_in_place(&node, adas, &row().of(&other).made()).await;
     is_nobody(&servers[0], &ada, "a row was made up").await;
 }
 

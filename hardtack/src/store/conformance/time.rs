@@ -3,12 +3,13 @@
 use super::{
     Place,
     node::Node,
-    rows::{ANY, DAY, HOUR, LAST, LATER, MINUTE, NOW, key, row},
+    rows::{ANY, DAY, HOUR, LAST, LATER, MINUTE, NOW, keys_of, row},
 };
 use crate::store::{Created, Replaced};
 
 /// D01, D07, D08: `now == deadline` is expired, for every call that takes a time.
 pub(super) async fn a_deadline_that_is_now_has_passed(place: impl Place) {
+    let key = keys_of("ada");
     let node = Node::of(&place).await;
     let over = NOW + HOUR + 500;
     let made = node.put(key(1), &row().of("ada").idle_until(over)).await;
@@ -28,6 +29,7 @@ pub(super) async fn the_earlier_deadline_counts(place: impl Place) {
     let deadlines = [(HOUR, 2 * HOUR), (2 * HOUR, HOUR), (HOUR, HOUR), (HOUR, DAY)];
     for (at, (idle, absolute)) in (0..).zip(deadlines) {
         let owner = format!("owner {at}");
+        let key = keys_of(&owner);
         node.put(key(at), &row().of(&owner).idle_until(NOW + idle).until(NOW + absolute)).await;
         let over = NOW + idle.min(absolute);
         assert!(node.load(key(at), over - 1).await.is_some(), "load before both deadlines, {idle} and {absolute} ms");
@@ -43,6 +45,7 @@ pub(super) async fn the_earlier_deadline_counts(place: impl Place) {
 
 /// D07: no time overflows, is rounded, or stands for something else: 0 is an instant, and so is 2^48 − 1.
 pub(super) async fn the_first_and_the_last_instant_are_times(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let early = row().of("ada").created(0).seen(0).idle_until(10).until(20).made();
     assert_eq!(here.create(key(1), &early, ANY, 0).await, Created::Created, "create at time 0");
@@ -67,16 +70,17 @@ pub(super) async fn the_first_and_the_last_instant_are_times(place: impl Place) 
     there.purge_all(LAST - 1).await;
     here.assert_gone(key(2), "ada", "after its delete, with a tombstone until the end of time").await;
     assert!(there.all().await.is_empty(), "what a purge near the end of time left");
-    here.put(key(3), &row().of("bob")).await;
+    here.put(keys_of("bob")(3), &row().of("bob")).await;
     let epoch = here.end_owner("bob", None, LAST).await;
     there.purge_all(LAST - 1).await;
-    let refused = there.create(key(4), &row().of("bob").until(LAST).made(), ANY, LAST - 1).await;
+    let refused = there.create(keys_of("bob")(4), &row().of("bob").until(LAST).made(), ANY, LAST - 1).await;
     assert_eq!(refused, Created::OwnerEnded, "create with an epoch below {epoch}, remembered until the end of time");
     there.purge_all(LAST).await;
 }
 
 /// D02, D08: a row whose deadlines lie in the past is a row like every other that is expired.
 pub(super) async fn a_row_that_is_born_expired_is_never_seen(place: impl Place) {
+    let key = keys_of("ada");
     let node = Node::of(&place).await;
     let drafts = [row().until(NOW - 1), row().until(0), row().idle_until(NOW), row().idle_until(0)];
     for (at, draft) in (0..).zip(drafts) {
@@ -95,6 +99,7 @@ pub(super) async fn a_row_that_is_born_expired_is_never_seen(place: impl Place) 
 /// D07: the nodes' clocks differ by a minute and a half; what one found expired is alive for the other until it is
 /// purged or deleted, and a store remembers none of their clocks.
 pub(super) async fn a_caller_whose_clock_is_behind_still_sees_the_row(place: impl Place) {
+    let key = keys_of("ada");
     let [ahead, behind] = Node::two(&place).await;
     let over = NOW + HOUR;
     let made = ahead.put(key(1), &row().of("ada").idle_until(over)).await;

@@ -3,7 +3,7 @@
 use super::{
     Place,
     node::Node,
-    rows::{DAY, HOUR, LAST, MINUTE, NOW, key, row},
+    rows::{DAY, HOUR, LAST, MINUTE, NOW, key, keys_of, row},
 };
 use crate::store::Replaced;
 
@@ -31,6 +31,7 @@ pub(super) async fn a_touch_only_moves_forward(place: impl Place) {
 
 /// D02: no activity moves the end that was set when the session was made.
 pub(super) async fn a_touch_stops_at_the_absolute_deadline(place: impl Place) {
+    let key = keys_of("ada");
     let node = Node::of(&place).await;
     let until = NOW + 2 * HOUR;
     node.put(key(1), &row().of("ada").until(until)).await;
@@ -51,6 +52,7 @@ pub(super) async fn a_touch_stops_at_the_absolute_deadline(place: impl Place) {
 
 /// D06, J07: a touch is no write: it conflicts with nobody.
 pub(super) async fn a_touch_changes_nothing_else(place: impl Place) {
+    let key = keys_of("ada");
     let node = Node::of(&place).await;
     let draft = row().of("ada").label("a phone").sealed("data").version(3).epoch(0);
     node.put(key(1), &draft).await;
@@ -67,6 +69,7 @@ pub(super) async fn a_touch_changes_nothing_else(place: impl Place) {
 
 /// D06: a session that is used on one server is alive on the other.
 pub(super) async fn a_touch_on_one_node_counts_on_the_other(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     here.put(key(1), &row().of("ada").idle_until(NOW + HOUR)).await;
     assert!(there.load(key(1), NOW).await.is_some(), "a row is absent on the other node");

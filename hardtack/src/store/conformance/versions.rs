@@ -3,7 +3,7 @@
 use super::{
     Place,
     node::Node,
-    rows::{DAY, HOUR, LATER, MINUTE, NOW, key, row},
+    rows::{DAY, HOUR, LATER, MINUTE, NOW, key, keys_of, row},
 };
 use crate::store::Replaced;
 
@@ -30,6 +30,7 @@ pub(super) async fn replace_is_a_compare_and_swap(place: impl Place) {
 
 /// J07, C05: all that the new row says holds, and nothing of the old one shows through.
 pub(super) async fn a_replaced_row_is_the_new_one_whole(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     let old = row().of("ada").label("a phone").sealed("a long secret of the old row");
     here.put(key(1), &old).await;
@@ -58,6 +59,7 @@ pub(super) async fn a_replaced_row_is_the_new_one_whole(place: impl Place) {
 /// E03, E04: a request that loaded the row before an ending does not take the spared session's epoch back; and no
 /// replace gives a session to somebody else.
 pub(super) async fn replace_keeps_the_owner_and_the_epoch(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     here.put(key(1), &row().of("ada")).await;
     let epoch = there.end_owner("ada", Some(key(1)), LATER).await;
@@ -108,6 +110,7 @@ pub(super) async fn replace_asks_the_row_that_is_there_for_its_expiry(place: imp
 
 /// D02: a shorter absolute deadline, when "remember me" is taken back for example, holds at once.
 pub(super) async fn a_row_may_be_replaced_by_a_shorter_lived_one(place: impl Place) {
+    let key = keys_of("ada");
     let [here, there] = Node::two(&place).await;
     here.put(key(1), &row().of("ada").until(NOW + DAY).idle_until(NOW + DAY)).await;
     let shorter = row().of("ada").version(2).until(NOW + HOUR).idle_until(NOW + HOUR).made();

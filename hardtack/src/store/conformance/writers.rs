@@ -4,7 +4,7 @@ use super::{
     Place,
     door::{COUNT, NOTE, Site, Visit, count, increment, is_live, kept, servers, signed_in, then, visit},
     node::{Node, crowd, crowd_of},
-    rows::{NOW, key, row},
+    rows::{NOW, keys_of, row},
 };
 use crate::{Clock, Field, Sessions};
 
@@ -155,7 +155,7 @@ pub(super) async fn a_foreign_row_is_nobodys(place: impl Place) {
     let cookie = signed_in(&ours, "ada").await;
     assert!(!is_live(&theirs, &cookie).await, "a cookie that was sealed by another site's key");
     let node = Node::of(&place).await;
-    node.put(key(1), &row().of("ada").sealed([7; 100])).await;
+    node.put(keys_of("ada")(1), &row().of("ada").sealed([7; 100])).await;
     assert_eq!(super::door::devices(&ours, "ada").await.len(), 2, "what a store lists is what is in it");
     assert!(is_live(&ours, &cookie).await);
 }

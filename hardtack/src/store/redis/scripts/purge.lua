@@ -1,0 +1,42 @@
+-- KEYS: the shard's order, its expiry
+-- ARGV: now, how many to remove, how many to look at, prefix of sessions, prefix of owners
+local order, expiry = unpack(KEYS)
+local now, most, looks, sessions, owners = unpack(ARGV)
+most, looks = tonumber(most), tonumber(looks)
+
+-- What never ends has the score 2^53, which never comes.
+local limit = math.min(tonumber(score(now)), 9007199254740991)
+local due = redis.call('ZRANGE', expiry, '-inf', string.format('%.0f', limit), 'BYSCORE', 'LIMIT', 0, looks)
+local removed = 0
+for at, entry in ipairs(due) do
+  if removed == most then return {removed, 1} end
+  local name, ends = string.sub(entry, 2), nil
+  if string.sub(entry, 1, 1) == 's' then
+    local there = head(sessions .. name)
+    if is_row(there) then
+      ends = expiry_of(there)
+      if not above(ends, now) and owner_of(there) ~= '' then redis.call('HDEL', owners .. owner_of(there), name) end
+    elseif there ~= '' then
+      ends = string.sub(there, 2, 9)
+    end
+    if not ends or not above(ends, now) then
+      redis.call('DEL', sessions .. name)
+      redis.call('ZREM', order, name)
+      ends = nil
+    end
+  else
+    local epoch = redis.call('HGET', owners .. name, 'e')
+    ends = epoch and string.sub(epoch, 9)
+    if ends and not above(ends, now) then
+      redis.call('HDEL', owners .. name, 'e')
+      ends = nil
+    end
+  end
+  if ends then
+    redis.call('ZADD', expiry, score(ends), entry)
+  else
+    redis.call('ZREM', expiry, entry)
+    removed = removed + 1
+  end
+end
+return {removed, #due == looks and 1 or 0}
