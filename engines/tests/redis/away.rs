@@ -117,7 +117,10 @@ async fn a_lost_answer_is_not_sent_twice() {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.address());
     let store = RedisStore::connect(&format!("redis://{}", proxy.address())).await.unwrap();
-    store.create(key("ada", 1), row("ada", 1), ANY, NOW).await.unwrap();
+    store.create(key("ada", 1), row("ada", 0), ANY, NOW).await.unwrap();
+    // So that the server knows the script.
+    store.replace(key("ada", 1), 0, row("ada", 1), NOW).await.unwrap();
+    store.delete(key("bob", 1), NOW + DAY).await.unwrap();
     for version in 1..10 {
         proxy.lose_reply_to("EVALSHA");
         let lost = store.replace(key("ada", 1), version, row("ada", version + 1), NOW).await;

@@ -190,10 +190,8 @@ impl Shared {
     }
 
     async fn next_epoch(&self) -> Result<u64, StoreError> {
-        let mut command = redis::cmd("INCR");
-        command.arg(self.keys.epoch());
-        // A number that nobody got is no harm.
-        match self.send(Home::Epoch, &command, Repeat::Yes).await.map_err(StoreError::new)? {
+        let names = [self.keys.epoch().into_bytes()];
+        match self.run(Home::Epoch, &self.scripts.next_epoch, &names, &[], Durable::No).await? {
             Value::Int(epoch) => u64::try_from(epoch).map_err(|_| unexpected()),
             _ => Err(unexpected()),
         }

@@ -20,6 +20,7 @@ pub(super) struct Scripts {
     pub(super) end_owner: Script,
     pub(super) owned_by: Script,
     pub(super) purge: Script,
+    pub(super) next_epoch: Script,
     pub(super) raise: Script,
 }
 
@@ -40,6 +41,7 @@ impl Scripts {
             end_owner: script!(" flags=allow-oom", "scripts/end_owner.lua"),
             owned_by: script!(" flags=no-writes", "scripts/owned_by.lua"),
             purge: script!(" flags=allow-oom", "scripts/purge.lua"),
+            next_epoch: script!(" flags=allow-oom", "scripts/next_epoch.lua"),
             raise: script!(" flags=allow-oom", "scripts/raise.lua"),
         }
     }
