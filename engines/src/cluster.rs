@@ -1,0 +1,75 @@
+//! A Redis Cluster of several servers.
+
+use std::{net::SocketAddr, process::Command};
+
+use crate::{Redis, keeper, port, wait_until};
+
+/// How long a node may be silent before the others take it for dead, in milliseconds.
+const NODE_TIMEOUT: &str = "3000";
+
+/// Masters that share all slots, and their replicas.
+pub struct RedisCluster {
+    nodes: Vec<Redis>,
+}
+
+impl RedisCluster {
+    /// Starts the servers and waits until every one says that the cluster works and every replica follows.
+    ///
+    /// # Panics
+    ///
+    /// Without Redis; with fewer than three masters, which `redis-cli` refuses.
+    pub fn start(masters: usize, replicas_per_master: usize) -> Self {
+        let nodes = (0..masters * (1 + replicas_per_master)).map(|_| {
+            let bus = port::free().port().to_string();
+            Redis::start_with(&[
+                "--cluster-enabled",
+                "yes",
+                "--cluster-port",
+                &bus,
+                "--cluster-node-timeout",
+                NODE_TIMEOUT,
+                "--repl-diskless-sync-delay",
+                "0",
+            ])
+        });
+        let cluster = Self { nodes: nodes.collect() };
+        let mut command = Command::new("redis-cli");
+        command.args(["--cluster", "create"]).args(cluster.nodes.iter().map(|node| node.address().to_string()));
+        command.args(["--cluster-replicas", &replicas_per_master.to_string(), "--cluster-yes"]);
+        keeper::run(&mut command, "redis-tools");
+        wait_until("the cluster is whole", || cluster.nodes.iter().all(|node| cluster.is_whole_to(node)));
+        cluster
+    }
+
+    /// The addresses of all nodes.
+    pub fn urls(&self) -> Vec<String> {
+        self.nodes.iter().map(Redis::url).collect()
+    }
+
+    /// One of the nodes. The first are masters in the beginning.
+    pub fn node(&self, i: usize) -> &Redis {
+        &self.nodes[i]
+    }
+
+    /// All nodes.
+    pub fn nodes(&self) -> &[Redis] {
+        &self.nodes
+    }
+
+    /// The addresses of the living masters that have slots, as the node `i` sees the cluster.
+    pub fn masters(&self, i: usize) -> Vec<SocketAddr> {
+        let nodes = self.nodes[i].cli(&["cluster", "nodes"]);
+        let fields = nodes.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        let masters = fields.filter(|fields| fields.len() > 8 && matches!(fields[2], "master" | "myself,master"));
+        masters.map(|fields| fields[1].split('@').next().unwrap().parse().unwrap()).collect()
+    }
+
+    fn is_whole_to(&self, node: &Redis) -> bool {
+        let info = node.cli(&["cluster", "info"]);
+        let size = format!("cluster_known_nodes:{}", self.nodes.len());
+        let replication = node.cli(&["info", "replication"]);
+        info.contains("cluster_state:ok")
+            && info.lines().any(|line| line.trim() == size)
+            && (replication.contains("role:master") || replication.contains("master_link_status:up"))
+    }
+}
