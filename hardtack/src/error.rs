@@ -59,6 +59,11 @@ pub enum BuildError {
         /// What is wrong with it and what to do.
         why: String,
     },
+    /// A server of sessions cannot be used.
+    Store {
+        /// What is wrong with it and what to do.
+        why: String,
+    },
     /// A cookie that a browser would refuse or that would protect less than it says.
     Cookie {
         /// What is wrong and what to write instead.
@@ -98,6 +103,7 @@ impl fmt::Display for BuildError {
             Self::KeyFile { path, why } => write!(f, "the key file {}: {why}", path.display()),
             Self::RevocationFile { path, why } => write!(f, "the revocation file {}: {why}", path.display()),
             Self::StoreFile { path, why } => write!(f, "the session store {}: {why}", path.display()),
+            Self::Store { why } => write!(f, "the session store: {why}"),
             Self::Cookie { why } => write!(f, "the cookie policy: {why}"),
             Self::Lifetime { why } => write!(f, "the lifetime: {why}"),
             Self::Setting { why } => f.write_str(why),

@@ -25,6 +25,8 @@ pub mod conformance;
 pub mod feed;
 mod key;
 mod memory;
+#[cfg(any(feature = "tokio-postgres-0_7", feature = "sqlx-0_9"))]
+mod postgres;
 mod row;
 pub(crate) mod sealing;
 #[cfg(feature = "sqlite")]
@@ -33,6 +35,8 @@ pub(crate) mod timed;
 
 pub use key::StoreKey;
 pub use memory::MemoryStore;
+#[cfg(any(feature = "tokio-postgres-0_7", feature = "sqlx-0_9"))]
+pub use postgres::{PostgresSettings, PostgresStore};
 pub use row::{Facts, Row};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
