@@ -13,6 +13,7 @@ mod memory {
     use hardtack::store::MemoryStore;
 
     hardtack::store_conformance!(async || MemoryStore::new());
+    hardtack::feed_conformance!(async || MemoryStore::new());
 }
 
 /// Sessions in a file, which every node opens for itself.
@@ -31,6 +32,7 @@ mod sqlite {
     }
 
     hardtack::store_conformance!(async || Folder(tempfile::tempdir().unwrap()));
+    hardtack::feed_conformance!(async || Folder(tempfile::tempdir().unwrap()));
 }
 
 /// The yardstick: what the suite says about a store that is right.

@@ -1,10 +1,4 @@
-//! The endings in a file: one line each, appended and synced before a logout is answered.
-//!
-//! ```text
-//! session HANDLE UNTIL EPOCH OWNER-HASH|nobody|unknown
-//! owner OWNER-HASH EPOCH
-//! floor signed-in|anonymous TIME
-//! ```
+//! The endings in a file: one [line](super::line) each, appended and synced before a logout is answered.
 //!
 //! A line that a crash cut short is the last one and was never answered for: it is dropped. When most
 //! lines are out of date the file is written anew beside itself and renamed into place.
@@ -15,11 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::table::{Ending, OwnerHash, Table, Whose};
-use crate::{
-    error::{BuildError, StoreError},
-    record::Handle,
-};
+use super::table::{Ending, Table};
+use crate::error::{BuildError, StoreError};
 
 pub(super) struct Journal {
     path: PathBuf,
@@ -53,7 +44,7 @@ impl Journal {
             line.clear();
             reader.read_until(b'\n', &mut line).map_err(io)?;
             let Some(line) = line.strip_suffix(b"\n") else { break };
-            let ending = std::str::from_utf8(line).ok().and_then(parse);
+            let ending = std::str::from_utf8(line).ok().and_then(Ending::from_line);
             let ending = ending.ok_or_else(|| failed(format!("line {number} is damaged; remove that line")))?;
             table.end(&ending, now);
         }
@@ -64,7 +55,7 @@ impl Journal {
 
     /// Appends endings and waits until they are on the disk.
     pub(super) fn append(&mut self, endings: &[Ending]) -> Result<(), StoreError> {
-        let text: String = endings.iter().map(write).collect();
+        let text: String = endings.iter().map(|ending| ending.to_line() + "\n").collect();
         let before = self.file.metadata().map_err(StoreError::new)?.len();
         if let Err(error) = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data()) {
             // Half a line must not stand before the next one. If even this fails, so will the next append.
@@ -92,7 +83,7 @@ impl Journal {
             let file = open(&draft)?;
             let mut out = BufWriter::new(&file);
             for ending in table.endings(now) {
-                out.write_all(write(&ending).as_bytes())?;
+                writeln!(out, "{}", ending.to_line())?;
                 lines += 1;
             }
             out.flush()?;
@@ -125,42 +116,4 @@ fn open(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-fn write(ending: &Ending) -> String {
-    match ending {
-        Ending::Session { handle, until, epoch, whose } => {
-            let whose = match whose {
-                Whose::Owner(OwnerHash(owner)) => format!("{owner:016x}"),
-                Whose::Nobody => "nobody".into(),
-                Whose::Unknown => "unknown".into(),
-            };
-            format!("session {handle} {until} {epoch} {whose}\n")
-        }
-        Ending::Owner { owner: OwnerHash(owner), epoch } => format!("owner {owner:016x} {epoch}\n"),
-        Ending::Class { signed_in: true, floor } => format!("floor signed-in {floor}\n"),
-        Ending::Class { signed_in: false, floor } => format!("floor anonymous {floor}\n"),
-    }
-}
-
-fn parse(line: &str) -> Option<Ending> {
-    let owner_hash = |text: &str| u64::from_str_radix(text, 16).ok().map(OwnerHash);
-    let words: Vec<_> = line.split(' ').collect();
-    Some(match words[..] {
-        ["session", handle, until, epoch, whose] => Ending::Session {
-            handle: Handle::parse(handle)?,
-            until: until.parse().ok()?,
-            epoch: epoch.parse().ok()?,
-            whose: match whose {
-                "nobody" => Whose::Nobody,
-                "unknown" => Whose::Unknown,
-                owner => Whose::Owner(owner_hash(owner)?),
-            },
-        },
-        ["owner", owner, epoch] => Ending::Owner { owner: owner_hash(owner)?, epoch: epoch.parse().ok()? },
-        ["floor", class @ ("signed-in" | "anonymous"), floor] => {
-            Ending::Class { signed_in: class == "signed-in", floor: floor.parse().ok()? }
-        }
-        _ => return None,
-    })
 }

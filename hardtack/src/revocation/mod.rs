@@ -7,6 +7,7 @@
 //! Memory is bounded: [`table`] has the budgets and what happens when they are full.
 
 mod journal;
+mod line;
 mod superseded;
 mod table;
 

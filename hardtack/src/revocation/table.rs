@@ -24,7 +24,7 @@ use crate::{
 const MARGIN: u64 = 3_600_000;
 
 /// One thing that ends sessions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// One session, to be remembered until it would have expired; with its epoch or a higher one.
     Session { handle: Handle, until: u64, epoch: u64, whose: Whose },

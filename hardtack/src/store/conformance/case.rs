@@ -5,6 +5,7 @@ use std::{fmt, panic::AssertUnwindSafe, pin::Pin, sync::mpsc, thread, time::Dura
 use tokio::runtime::Builder;
 
 use super::*;
+use crate::store::feed::Feed;
 
 /// The longest that a case may take. It stands for "for ever": a case that blocks its thread is found out
 /// by this alone.
@@ -20,6 +21,14 @@ impl<P: Place> Case<P> {
     /// All of them.
     pub fn all() -> Vec<Self> {
         crate::store_conformance!(@all list [])
+    }
+
+    /// Those of [`feed_conformance!`](crate::feed_conformance).
+    pub fn of_feeds() -> Vec<Self>
+    where
+        P::Store: Feed,
+    {
+        crate::store_conformance!(@feed list [])
     }
 
     /// Its theme and what it claims: `presence::create_overwrites_nothing`.
@@ -84,7 +93,16 @@ impl std::error::Error for Failure {}
 
 /// Runs one case, and panics when it fails.
 pub fn run<P: Place>(name: &str, open: impl AsyncFnOnce() -> P + Send + 'static) {
-    match Case::all().iter().find(|case| case.name == name) {
+    run_one(&Case::all(), name, open);
+}
+
+/// Runs one case of those about feeds, and panics when it fails.
+pub fn run_of_feeds<P: Place<Store: Feed>>(name: &str, open: impl AsyncFnOnce() -> P + Send + 'static) {
+    run_one(&Case::of_feeds(), name, open);
+}
+
+fn run_one<P: Place>(cases: &[Case<P>], name: &str, open: impl AsyncFnOnce() -> P + Send + 'static) {
+    match cases.iter().find(|case| case.name == name) {
         Some(case) => case.run(open).unwrap_or_else(|failure| panic!("{failure}")),
         None => panic!("there is no case {name:?}"),
     }

@@ -56,6 +56,7 @@ mod crowds;
 mod dropped;
 mod endings;
 mod limits;
+mod news;
 mod owners;
 mod presence;
 mod purging;
@@ -70,7 +71,7 @@ mod logins;
 mod tampering;
 mod writers;
 
-pub use case::{Case, Failure, failures, run};
+pub use case::{Case, Failure, failures, run, run_of_feeds};
 
 use super::Store;
 
@@ -98,14 +99,14 @@ impl<S: Store + Clone> Place for S {
 /// Write it into a module of its own: it makes modules named after the themes.
 #[macro_export]
 macro_rules! store_conformance {
-    (@tests [$open:expr] $( $theme:ident { $( $case:ident )* } )*) => {
+    (@tests [$run:ident $open:expr] $( $theme:ident { $( $case:ident )* } )*) => {
         $( mod $theme {
             #[allow(unused_imports)]
             use super::*;
             $(
                 #[test]
                 fn $case() {
-                    $crate::store::conformance::run(concat!(stringify!($theme), "::", stringify!($case)), $open);
+                    $crate::store::conformance::$run(concat!(stringify!($theme), "::", stringify!($case)), $open);
                 }
             )*
         } )*
@@ -115,6 +116,20 @@ macro_rules! store_conformance {
             name: concat!(stringify!($theme), "::", stringify!($case)),
             work: |place| Box::pin($theme::$case(place)),
         } ),* ),* ]
+    };
+    (@feed $what:ident $arguments:tt) => {
+        $crate::store_conformance! { @$what $arguments
+            news {
+                a_deleted_row_is_news
+                a_row_that_made_room_is_news
+                a_renewal_is_news
+                the_end_of_an_owner_is_news
+                news_wake_whoever_waits
+                no_news_is_an_answer
+                a_crowd_of_endings_is_told_whole
+                what_is_published_is_kept_until_its_time
+            }
+        }
     };
     (@all $what:ident $arguments:tt) => {
         $crate::store_conformance! { @$what $arguments
@@ -269,6 +284,14 @@ macro_rules! store_conformance {
         }
     };
     ($open:expr $(,)?) => {
-        $crate::store_conformance! { @all tests [$open] }
+        $crate::store_conformance! { @all tests [run $open] }
+    };
+}
+
+/// As [`store_conformance!`], for what a store says as a [`Feed`](crate::store::feed::Feed).
+#[macro_export]
+macro_rules! feed_conformance {
+    ($open:expr $(,)?) => {
+        $crate::store_conformance! { @feed tests [run_of_feeds $open] }
     };
 }

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     error::StoreError,
-    store::{Admission, Created, Replaced, Row, Store, StoreKey},
+    store::{
+        Admission, Created, Replaced, Row, Store, StoreKey,
+        feed::{Batch, Cursor, Feed, News},
+    },
 };
 
 /// How long a call may take before it counts as one that never answers.
@@ -136,6 +139,16 @@ impl<S: Store> Node<S> {
         assert_eq!(self.load(key, NOW).await, None, "load gives a row {when}, after replace, touch and create tried");
         assert!(!self.keys_of(owner, NOW).await.contains(&key), "owned_by lists a row {when}");
         assert!(self.all().await.iter().all(|(there, _)| *there != key), "scan lists a row {when}");
+    }
+}
+
+impl<S: Store + Feed> Node<S> {
+    pub(super) async fn read(&self, after: Option<Cursor>, patience: Duration) -> Batch {
+        answer("read", self.0.read(after, patience)).await
+    }
+
+    pub(super) async fn publish(&self, news: Vec<News>, until: u64) {
+        answer("publish", self.0.publish(news, until)).await;
     }
 }
 

@@ -8,15 +8,19 @@
 
 mod budget;
 mod expiry;
+mod log;
 mod owners;
 mod parts;
 mod shard;
 mod table;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use self::parts::Parts;
-use super::{Admission, Created, Replaced, Row, Store, StoreKey};
+use super::{
+    Admission, Created, Replaced, Row, Store, StoreKey,
+    feed::{Batch, Cursor, Feed, News},
+};
 use crate::error::StoreError;
 
 /// Sessions in memory: for one process, and until it ends. Cheap to clone; all clones are the same store.
@@ -47,6 +51,8 @@ impl MemoryStore {
     /// owners' epochs. When that is full, a [`delete`](Store::delete) under such a key answers an error, and
     /// [`end_owner`](Store::end_owner) ends the sign-ins that are under way for all owners instead of one's:
     /// those have to be repeated. Neither is forgotten early.
+    ///
+    /// Hybrid sessions need the store's news of the last half hour, which take at most about 20 MB more.
     pub fn with_limits(sessions: usize, bytes: usize) -> Self {
         Self(Arc::new(Parts::new(sessions, bytes)))
     }
@@ -92,6 +98,17 @@ impl Store for MemoryStore {
 
     async fn scan(&self, after: Option<StoreKey>, limit: usize) -> Result<Vec<(StoreKey, Row)>, StoreError> {
         Ok(self.0.scan(after, limit))
+    }
+}
+
+impl Feed for MemoryStore {
+    async fn read(&self, after: Option<Cursor>, patience: Duration) -> Result<Batch, StoreError> {
+        Ok(self.0.log.read(after, patience).await)
+    }
+
+    async fn publish(&self, news: Vec<News>, until: u64) -> Result<(), StoreError> {
+        self.0.log.publish(news, until);
+        Ok(())
     }
 }
 

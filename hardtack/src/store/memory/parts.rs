@@ -15,12 +15,13 @@ use smallvec::SmallVec;
 
 use super::{
     budget::{self, Budget, Class, Full},
+    log::Log,
     owners::Owners,
     shard::{Held, Shard, Slot, short},
 };
 use crate::{
     error::StoreError,
-    store::{Admission, Beyond, Created, Replaced, Row, StoreKey},
+    store::{Admission, Beyond, Created, Replaced, Row, StoreKey, feed::News},
 };
 
 /// How many entries a purge removes under one lock.
@@ -41,6 +42,7 @@ pub(super) struct Parts {
     /// Where the next purge begins, so that small ones get everywhere.
     cursor: AtomicUsize,
     budget: Budget,
+    pub(super) log: Log,
 }
 
 /// One lock in cache lines of its own, so that neighbours do not wait for each other.
@@ -61,6 +63,7 @@ impl Parts {
             floor: AtomicU64::new(0),
             cursor: AtomicUsize::new(0),
             budget: Budget::new(sessions, bytes),
+            log: Log::default(),
         }
     }
 
@@ -102,6 +105,7 @@ impl Parts {
                 if let Some(index) = shard.find(&key) {
                     let row = self.bury(&mut shard, index, until);
                     owners.remove(hash, short(&key));
+                    self.log.tell(News::ended(key, true));
                     drop((shard, row));
                 }
             }
@@ -135,6 +139,9 @@ impl Parts {
         }
         let after = row.clone().in_place_of(before);
         self.budget.swap(before, &after)?;
+        if before.facts().generation < after.facts().generation {
+            self.log.tell(News::renewed(*key, after.facts().generation));
+        }
         let before = shard.set(index, Held::Row(after));
         drop((shard, before));
         Ok(Replaced::Replaced)
@@ -180,6 +187,7 @@ impl Parts {
                 }
             }
             let row = self.bury(&mut shard, index, until);
+            self.log.tell(News::ended(key, hash.is_some()));
             drop((shard, row));
             return Ok(true);
         }
@@ -212,10 +220,12 @@ impl Parts {
                 }
             }
         }
+        self.log.tell(News::owner_ended(owner, epoch));
         epoch
     }
 
     pub(super) fn purge(&self, now: u64, limit: usize) -> usize {
+        self.log.purge(now);
         let mut removed = 0;
         let start = self.cursor.fetch_add(1, Relaxed);
         for part in 0..self.shards.len() {

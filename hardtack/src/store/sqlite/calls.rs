@@ -8,7 +8,8 @@ use rusqlite::{
     types::{FromSqlError, Type},
 };
 
-use crate::store::{Admission, Beyond, Created, Facts, Replaced, Row, StoreKey};
+use super::news;
+use crate::store::{Admission, Beyond, Created, Facts, Replaced, Row, StoreKey, feed::News};
 
 const ROW: &str = "SELECT version, generation, remembered, epoch, created, authenticated, renewed, \
     absolute_deadline, last_seen, idle_deadline, owner, label, sealed, key FROM sessions WHERE key = ?1";
@@ -31,7 +32,7 @@ const REPLACE: &str = "UPDATE sessions SET version = ?2, generation = ?3, rememb
     sealed = ?12 WHERE id = ?1";
 const EXPIRE: &str = "UPDATE sessions SET expires = ?2 WHERE id = ?1";
 const TOUCH: &str = "UPDATE sessions SET last_seen = ?2, idle_deadline = ?3 WHERE id = ?1";
-const DELETE: &str = "DELETE FROM sessions WHERE key = ?1";
+const DELETE: &str = "DELETE FROM sessions WHERE key = ?1 RETURNING owner IS NOT NULL";
 const BURY: &str = "INSERT INTO tombstones (key, until) VALUES (?1, ?2) \
     ON CONFLICT DO UPDATE SET until = max(until, excluded.until)";
 const DELETE_OWNED: &str = "DELETE FROM sessions WHERE owner = ?1 AND key IS NOT ?2";
@@ -123,6 +124,9 @@ pub(super) fn replace(file: &Connection, key: StoreKey, version: u64, row: &Row,
         row.sealed(),
     ))?;
     expire(file, id, &before, &row)?;
+    if before.facts().generation < facts.generation {
+        news::tell(file, News::renewed(key, facts.generation))?;
+    }
     Ok(Replaced::Replaced)
 }
 
@@ -150,9 +154,12 @@ fn expire(file: &Connection, id: i64, before: &Row, row: &Row) -> Result<()> {
 }
 
 pub(super) fn delete(file: &Connection, key: StoreKey, tombstone_until: u64) -> Result<bool> {
-    let removed = query(file, DELETE)?.execute([key.as_bytes()])?;
+    let removed: Option<bool> = query(file, DELETE)?.query_row([key.as_bytes()], |row| row.get(0)).optional()?;
     query(file, BURY)?.execute((key.as_bytes(), ordered(tombstone_until)))?;
-    Ok(removed > 0)
+    if let Some(owned) = removed {
+        news::tell(file, News::ended(key, owned))?;
+    }
+    Ok(removed.is_some())
 }
 
 pub(super) fn owned_by(file: &Connection, owner: &str, now: u64) -> Result<Vec<(StoreKey, Row)>> {
@@ -169,6 +176,7 @@ pub(super) fn end_owner(file: &Connection, owner: &str, except: Option<StoreKey>
     query(file, DELETE_OWNED)?.execute((owner, except))?;
     query(file, SPARE)?.execute((owner, except, bits(epoch)))?;
     query(file, RAISE)?.execute((owner, bits(epoch), until))?;
+    news::tell(file, News::owner_ended(owner, epoch))?;
     Ok(epoch)
 }
 
@@ -179,10 +187,11 @@ pub(super) fn epoch(file: &Connection) -> Result<u64> {
 pub(super) fn purge(file: &Connection, now: u64, limit: usize) -> Result<usize> {
     // What never ends is stored as the highest number, which has then not come yet.
     let now = ordered(now).min(i64::MAX - 1);
-    PURGES.iter().try_fold(0, |removed, sql| {
+    let removed = PURGES.iter().try_fold(0, |removed, sql| {
         let rest = i64::try_from(limit - removed).unwrap_or(i64::MAX);
-        Ok(removed + query(file, sql)?.execute((now, rest))?)
-    })
+        query(file, sql)?.execute((now, rest)).map(|more| removed + more)
+    })?;
+    Ok(removed + news::purge(file, now, limit - removed)?)
 }
 
 pub(super) fn scan(file: &Connection, after: Option<StoreKey>, limit: usize) -> Result<Vec<(StoreKey, Row)>> {
@@ -190,7 +199,7 @@ pub(super) fn scan(file: &Connection, after: Option<StoreKey>, limit: usize) -> 
     keyed(file, SCAN, (after, i64::try_from(limit).unwrap_or(i64::MAX)))
 }
 
-fn query<'a>(file: &'a Connection, sql: &str) -> Result<CachedStatement<'a>> {
+pub(super) fn query<'a>(file: &'a Connection, sql: &str) -> Result<CachedStatement<'a>> {
     file.prepare_cached(sql)
 }
 
@@ -229,7 +238,7 @@ fn bits(number: u64) -> i64 {
 }
 
 /// A time that must compare as it does.
-fn ordered(time: u64) -> i64 {
+pub(super) fn ordered(time: u64) -> i64 {
     i64::try_from(time).unwrap_or(i64::MAX)
 }
 

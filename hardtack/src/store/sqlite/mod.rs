@@ -1,14 +1,20 @@
 //! [`SqliteStore`]: sessions in a file, for the processes of one machine.
 
 mod calls;
+mod news;
 mod readers;
 mod schema;
 mod writer;
 
-use std::{fmt, path::Path, sync::Arc, thread};
+use std::{fmt, path::Path, sync::Arc, thread, time::Duration};
+
+use tokio::sync::Notify;
 
 use self::{readers::Readers, writer::Writer};
-use super::{Admission, Created, Replaced, Row, Store, StoreKey};
+use super::{
+    Admission, Created, Replaced, Row, Store, StoreKey,
+    feed::{Batch, Cursor, Feed, News},
+};
 use crate::error::{BuildError, StoreError};
 
 /// Sessions in a file. Cheap to clone; clones share everything.
@@ -39,8 +45,13 @@ pub struct SqliteStore {
 struct Shared {
     readers: Readers,
     writer: Writer,
+    /// Somebody in this process may have news.
+    told: Notify,
     path: Box<Path>,
 }
+
+/// How often a reader of the feed looks whether another process has news.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 impl SqliteStore {
     /// Opens a file of sessions and brings its tables up to date; makes it and its folder when there is none.
@@ -67,13 +78,15 @@ impl SqliteStore {
         let count = thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
         let readers: Vec<_> = (0..count).map(|_| schema::open_reader(&path)).collect::<Result<_, _>>()?;
         let writer = Writer::start(writer).map_err(|error| format!("no thread for its writes: {error}"))?;
-        Ok(Self { shared: Arc::new(Shared { readers: Readers::new(readers), writer, path: path.into() }) })
+        Ok(Self {
+            shared: Arc::new(Shared { readers: Readers::new(readers), writer, told: Notify::new(), path: path.into() }),
+        })
     }
 }
 
 impl Store for SqliteStore {
     async fn create(&self, key: StoreKey, row: Row, admission: Admission, now: u64) -> Result<Created, StoreError> {
-        self.shared.writer.write(move |file| calls::create(file, key, &row, admission, now)).await
+        self.tell(move |file| calls::create(file, key, &row, admission, now)).await
     }
 
     async fn load(&self, key: StoreKey, now: u64) -> Result<Option<Row>, StoreError> {
@@ -81,7 +94,7 @@ impl Store for SqliteStore {
     }
 
     async fn replace(&self, key: StoreKey, version: u64, row: Row, now: u64) -> Result<Replaced, StoreError> {
-        self.shared.writer.write(move |file| calls::replace(file, key, version, &row, now)).await
+        self.tell(move |file| calls::replace(file, key, version, &row, now)).await
     }
 
     async fn touch(&self, key: StoreKey, last_seen: u64, idle_deadline: u64) -> Result<(), StoreError> {
@@ -89,7 +102,7 @@ impl Store for SqliteStore {
     }
 
     async fn delete(&self, key: StoreKey, tombstone_until: u64) -> Result<bool, StoreError> {
-        self.shared.writer.write(move |file| calls::delete(file, key, tombstone_until)).await
+        self.tell(move |file| calls::delete(file, key, tombstone_until)).await
     }
 
     async fn owned_by(&self, owner: &str, now: u64) -> Result<Vec<(StoreKey, Row)>, StoreError> {
@@ -99,7 +112,7 @@ impl Store for SqliteStore {
 
     async fn end_owner(&self, owner: &str, except: Option<StoreKey>, tombstone_until: u64) -> Result<u64, StoreError> {
         let owner = owner.to_owned();
-        self.shared.writer.write(move |file| calls::end_owner(file, &owner, except, tombstone_until)).await
+        self.tell(move |file| calls::end_owner(file, &owner, except, tombstone_until)).await
     }
 
     async fn epoch(&self) -> Result<u64, StoreError> {
@@ -112,6 +125,39 @@ impl Store for SqliteStore {
 
     async fn scan(&self, after: Option<StoreKey>, limit: usize) -> Result<Vec<(StoreKey, Row)>, StoreError> {
         self.shared.readers.read_many(move |file| calls::scan(file, after, limit)).await
+    }
+}
+
+impl SqliteStore {
+    /// A write that may have news.
+    async fn tell<T: Send + 'static>(
+        &self,
+        work: impl Fn(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let done = self.shared.writer.write(work).await;
+        self.shared.told.notify_waiters();
+        done
+    }
+}
+
+impl Feed for SqliteStore {
+    async fn read(&self, after: Option<Cursor>, patience: Duration) -> Result<Batch, StoreError> {
+        let after = after.and_then(|cursor| cursor.as_bytes().try_into().ok()).map(u64::from_be_bytes);
+        let give_up = tokio::time::Instant::now() + patience;
+        loop {
+            let told = self.shared.told.notified();
+            let batch = self.shared.readers.read(move |file| news::read(file, after)).await?;
+            let waits = batch.news.is_empty() && batch.complete && after.is_some();
+            if !waits || tokio::time::Instant::now() >= give_up {
+                return Ok(batch);
+            }
+            // Whoever of this process is first, or the next look.
+            let _ = tokio::time::timeout(BETWEEN_LOOKS, told).await;
+        }
+    }
+
+    async fn publish(&self, news: Vec<News>, until: u64) -> Result<(), StoreError> {
+        self.tell(move |file| news::publish(file, &news, until)).await
     }
 }
 

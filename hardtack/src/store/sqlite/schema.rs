@@ -22,7 +22,8 @@ const APPLICATION: i32 = i32::from_be_bytes(*b"htk1");
 ///
 /// Sessions lie in the order of their making, with an index from the key. In the order of their random keys each
 /// new one would touch a page of its own, and the tree would be as deep as the data is large.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE sessions (
         id                INTEGER PRIMARY KEY,
         key               BLOB    NOT NULL UNIQUE,
@@ -62,7 +63,30 @@ const MIGRATIONS: [&str; 1] = ["
         epoch INTEGER NOT NULL
     ) STRICT;
     INSERT INTO counter VALUES (1, 0);
-"];
+",
+    // The feed. `at` and `born` are SQLite's time, in seconds; `revoked` is what callers published, with their time.
+    "
+    CREATE TABLE news (
+        seq  INTEGER PRIMARY KEY AUTOINCREMENT,
+        at   INTEGER NOT NULL,
+        told BLOB    NOT NULL
+    ) STRICT;
+    CREATE INDEX news_by_time ON news (at);
+
+    CREATE TABLE revoked (
+        told  BLOB    NOT NULL PRIMARY KEY,
+        until INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX revoked_by_end ON revoked (until);
+
+    CREATE TABLE feed (
+        one     INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+        born    INTEGER NOT NULL,
+        trimmed INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO feed VALUES (1, unixepoch(), 0);
+",
+];
 
 /// How long a process waits for another one that writes, asking every millisecond. SQLite's own waiting
 /// asks ten times a second, and beside a busy neighbour may miss every gap.
