@@ -27,6 +27,8 @@ pub mod conformance;
 pub mod feed;
 mod key;
 mod memory;
+#[cfg(any(feature = "tokio-postgres-0_7", feature = "sqlx-0_9"))]
+mod postgres;
 #[cfg(feature = "redis-1")]
 mod redis;
 mod row;
@@ -37,6 +39,8 @@ pub(crate) mod timed;
 
 pub use key::StoreKey;
 pub use memory::MemoryStore;
+#[cfg(any(feature = "tokio-postgres-0_7", feature = "sqlx-0_9"))]
+pub use postgres::{PostgresSettings, PostgresStore};
 #[cfg(feature = "redis-1")]
 pub use redis::{RedisSettings, RedisStore};
 pub use row::{Facts, Row};

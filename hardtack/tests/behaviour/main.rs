@@ -92,7 +92,7 @@ macro_rules! placements {
         mod stored_in_redis {
             use crate::world::{Framework, Placement, Setup};
             const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::Redis };
-            tests! { SETUP; $($everywhere)* $($stored)* }
+            tests! { SETUP; $($everywhere)* $($recorded)* $($stored)* }
         }
     };
 }
