@@ -5,6 +5,7 @@ mod away;
 mod failover;
 mod keys;
 mod moving;
+mod news;
 mod place;
 mod rows;
 mod starting;
@@ -14,6 +15,7 @@ mod single {
     use super::place::Place;
 
     hardtack::store_conformance!(async || Place::single(16));
+    hardtack::feed_conformance!(async || Place::single(16));
 }
 
 /// All owners in one place.
@@ -21,6 +23,7 @@ mod one_shard {
     use super::place::Place;
 
     hardtack::store_conformance!(async || Place::single(1));
+    hardtack::feed_conformance!(async || Place::single(1));
 }
 
 /// As many shards as there can be.
@@ -28,6 +31,7 @@ mod most_shards {
     use super::place::Place;
 
     hardtack::store_conformance!(async || Place::single(1024));
+    hardtack::feed_conformance!(async || Place::single(1024));
 }
 
 /// Three primaries that share the slots.
@@ -35,4 +39,5 @@ mod cluster {
     use super::place::Place;
 
     hardtack::store_conformance!(async || Place::cluster());
+    hardtack::feed_conformance!(async || Place::cluster());
 }

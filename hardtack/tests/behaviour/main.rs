@@ -94,6 +94,12 @@ macro_rules! placements {
             const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::Redis };
             tests! { SETUP; $($everywhere)* $($recorded)* $($stored)* }
         }
+        #[cfg(feature = "engines")]
+        mod hybrid_in_redis {
+            use crate::world::{Framework, Placement, Setup};
+            const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::HybridRedis };
+            tests! { SETUP; $($everywhere)* $($hybrid)* }
+        }
     };
 }
 

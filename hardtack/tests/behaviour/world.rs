@@ -58,6 +58,8 @@ pub enum Placement {
     HybridSqlite,
     #[cfg(feature = "engines")]
     Redis,
+    #[cfg(feature = "engines")]
+    HybridRedis,
 }
 
 /// One server of the application.
@@ -97,6 +99,8 @@ impl Setup {
             Placement::HybridMemory | Placement::HybridThatAsks => true,
             #[cfg(feature = "sqlite")]
             Placement::HybridSqlite => true,
+            #[cfg(feature = "engines")]
+            Placement::HybridRedis => true,
             _ => false,
         }
     }
@@ -158,7 +162,7 @@ impl Setup {
                 (vec![Engine::Sqlite(open()), Engine::Sqlite(open())], Some(folder))
             }
             #[cfg(feature = "engines")]
-            Placement::Redis => {
+            Placement::Redis | Placement::HybridRedis => {
                 static SERVER: std::sync::OnceLock<hardtack_engines::Redis> = std::sync::OnceLock::new();
                 static WORLDS: AtomicUsize = AtomicUsize::new(0);
                 let url = SERVER.get_or_init(hardtack_engines::Redis::start).url();

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     error::StoreError,
-    store::{Admission, Beyond, Created, Replaced, Row, StoreKey},
+    store::{Admission, Beyond, Created, Replaced, Row, StoreKey, feed::News},
 };
 
 /// The longest that a call may take, whatever happens.
@@ -28,13 +28,13 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// How long a logout waits for replicas.
 const REPLICAS: u64 = 2_000;
 /// How many shards are asked at once by what is about all of them.
-const AT_ONCE: usize = 32;
+pub(super) const AT_ONCE: usize = 32;
 /// How many entries of an index a purge looks at in one step of the server.
 const LOOKS: usize = 500;
 
 /// Whether a logout waits for replicas.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Durable {
+pub(super) enum Durable {
     Yes,
     No,
 }
@@ -55,13 +55,14 @@ impl Shared {
             if key.shard() != StoreKey::shard_of(owner) {
                 return Err(StoreError::new("the key of the row is not in its owner's shard"));
             }
-            names.push(keys.owner(owner));
+            names.extend([keys.owner(owner), keys.news(shard), keys.facts(shard)]);
             let (most, beyond) = match admission.limit {
                 Some(limit) if limit.beyond == Beyond::Refuse => (limit.most.max(1).to_string(), "refuse"),
                 Some(limit) => (limit.most.max(1).to_string(), "end"),
                 None => (String::new(), ""),
             };
             given.extend([number(admission.epoch).into(), most.into(), beyond.into(), keys.sessions(shard)]);
+            given.push(keys.channel().into());
         }
         let answer = self.run(Home::Shard(shard), &self.scripts.create, &names, &given, Durable::No).await?;
         match &answer {
@@ -96,7 +97,7 @@ impl Shared {
         self.clock.is(now);
         let (keys, shard, facts) = (&self.keys, self.keys.shard_of(key), row.facts());
         let label = row.label().unwrap_or_default();
-        let names = [keys.session(key), keys.expiry(shard)];
+        let names = [keys.session(key), keys.expiry(shard), keys.news(shard), keys.facts(shard)];
         let given = [
             number(version).into(),
             number(now).into(),
@@ -108,6 +109,7 @@ impl Shared {
             [label.as_bytes(), row.sealed()].concat(),
             key.as_bytes().to_vec(),
             keys.owners(shard),
+            keys.channel().into(),
         ];
         let answer = self.run(Home::Shard(shard), &self.scripts.replace, &names, &given, Durable::No).await?;
         match bytes(&answer) {
@@ -126,9 +128,9 @@ impl Shared {
 
     pub(super) async fn delete(&self, key: StoreKey, tombstone_until: u64) -> Result<bool, StoreError> {
         let (keys, shard) = (&self.keys, self.keys.shard_of(key));
-        let names = [keys.session(key), keys.order(shard), keys.expiry(shard)];
-        let now = number(self.clock.now());
-        let given = [key.as_bytes().to_vec(), number(tombstone_until).into(), now.into(), keys.owners(shard)];
+        let names = [keys.session(key), keys.order(shard), keys.expiry(shard), keys.news(shard), keys.facts(shard)];
+        let (until, now) = (number(tombstone_until).into(), number(self.clock.now()).into());
+        let given = [key.as_bytes().to_vec(), until, now, keys.owners(shard), keys.channel().into()];
         match self.run(Home::Shard(shard), &self.scripts.delete, &names, &given, Durable::Yes).await? {
             Value::Int(removed) => Ok(removed == 1),
             _ => Err(unexpected()),
@@ -158,7 +160,7 @@ impl Shared {
         tombstone_until: u64,
     ) -> Result<u64, StoreError> {
         let (keys, shard) = (&self.keys, self.keys.shard_of_owner(owner));
-        let names = [keys.owner(owner), keys.order(shard), keys.expiry(shard)];
+        let names = [keys.owner(owner), keys.order(shard), keys.expiry(shard), keys.news(shard), keys.facts(shard)];
         loop {
             let epoch = self.next_epoch().await?;
             let given = [
@@ -168,6 +170,8 @@ impl Shared {
                 number(self.clock.now()).into(),
                 keys.sessions(shard),
                 owner.into(),
+                News::owner_bytes(owner).into(),
+                keys.channel().into(),
             ];
             let answer = self.run(Home::Shard(shard), &self.scripts.end_owner, &names, &given, Durable::Yes).await?;
             let known = bytes(&answer).ok_or_else(unexpected)?.try_into().map_or(0, u64::from_be_bytes);
@@ -227,7 +231,7 @@ impl Shared {
     /// How many were removed from a shard, and whether nothing more is over.
     async fn purge_shard(&self, shard: u16, now: u64, limit: usize) -> Result<(u16, usize, bool), StoreError> {
         let keys = &self.keys;
-        let names = [keys.order(shard), keys.expiry(shard)];
+        let names = [keys.order(shard), keys.expiry(shard), keys.news(shard), keys.published(shard)];
         let given = [
             number(now).into(),
             limit.to_string().into(),
@@ -307,7 +311,7 @@ impl Shared {
     }
 
     /// Runs a script.
-    async fn run(
+    pub(super) async fn run(
         &self,
         home: Home,
         script: &Script,
@@ -337,14 +341,14 @@ impl Shared {
             }
             return Ok(answer);
         }
-        match self.send(home, &command("EVALSHA", &script.hash), Repeat::No).await {
-            Err(Fault::NoScript) => self.send(home, &command("EVAL", script.text), Repeat::No).await,
+        match self.send(home, &command("EVALSHA", &script.hash), script.repeat).await {
+            Err(Fault::NoScript) => self.send(home, &command("EVAL", script.text), script.repeat).await,
             outcome => outcome,
         }
         .map_err(StoreError::new)
     }
 
-    async fn send(&self, home: Home, command: &Cmd, repeat: Repeat) -> Result<Value, Fault> {
+    pub(super) async fn send(&self, home: Home, command: &Cmd, repeat: Repeat) -> Result<Value, Fault> {
         within(self.nodes.call(home, command, repeat, None)).await.map(|(answer, _)| answer)
     }
 }
@@ -362,7 +366,7 @@ fn decode(value: &[u8]) -> Result<Option<Row>, StoreError> {
         .map_err(|rows::Unknown| StoreError::new("a value is no session; another program writes under this prefix"))
 }
 
-fn bytes(value: &Value) -> Option<&[u8]> {
+pub(super) fn bytes(value: &Value) -> Option<&[u8]> {
     match value {
         Value::BulkString(bytes) => Some(bytes),
         _ => None,
@@ -378,6 +382,6 @@ pub(super) fn text(value: Value) -> Option<String> {
     }
 }
 
-fn unexpected() -> StoreError {
+pub(super) fn unexpected() -> StoreError {
     StoreError::new("an answer that no server of sessions gives")
 }

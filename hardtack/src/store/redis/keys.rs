@@ -6,6 +6,9 @@
 //! | `prefix:{3}:o:` and the owner | a hash: the names of the owner's rows, and under `e` his epoch | as long as they |
 //! | `prefix:{3}:k` | all rows' names, in order | none |
 //! | `prefix:{3}:x` | what ends when: an `s` or an `o`, then a name | none |
+//! | `prefix:{3}:n` | the news, a stream | none; half an hour of it |
+//! | `prefix:{3}:f` | a hash: when the shard's feed was born, and how much it was told | none |
+//! | `prefix:{3}:p` | what was published until when | a day longer than that |
 //! | `prefix:{epoch}` | the counter of epochs | none |
 //! | `prefix:{about}` | the number of shards | none |
 //!
@@ -73,6 +76,25 @@ impl Keys {
 
     pub(super) fn expiry(&self, shard: u16) -> Vec<u8> {
         self.of_shard(shard, ":x")
+    }
+
+    /// The news of a shard.
+    pub(super) fn news(&self, shard: u16) -> Vec<u8> {
+        self.of_shard(shard, ":n")
+    }
+
+    /// What is about the news of a shard.
+    pub(super) fn facts(&self, shard: u16) -> Vec<u8> {
+        self.of_shard(shard, ":f")
+    }
+
+    pub(super) fn published(&self, shard: u16) -> Vec<u8> {
+        self.of_shard(shard, ":p")
+    }
+
+    /// On which it is said that there are news.
+    pub(super) fn channel(&self) -> String {
+        format!("{}:news", self.prefix)
     }
 
     pub(super) fn epoch(&self) -> String {

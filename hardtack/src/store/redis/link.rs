@@ -20,6 +20,7 @@ use redis::{
 };
 
 use super::checks;
+use tokio::sync::Notify;
 
 /// How long it may take to connect.
 const CONNECTING: Duration = Duration::from_secs(2);
@@ -66,6 +67,8 @@ pub(super) struct Link {
     pub(super) info: ConnectionInfo,
     state: Mutex<State>,
     connecting: tokio::sync::Mutex<()>,
+    /// Whom to wake when the server says something unasked.
+    wake: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -78,11 +81,20 @@ struct State {
 struct Open {
     connection: MultiplexedConnection,
     dead: Arc<AtomicBool>,
+    listens: Arc<AtomicBool>,
 }
 
 impl Link {
-    pub(super) fn new(info: ConnectionInfo) -> Self {
-        Self { info, state: Mutex::default(), connecting: tokio::sync::Mutex::default() }
+    pub(super) fn new(info: ConnectionInfo, wake: Arc<Notify>) -> Self {
+        Self { info, state: Mutex::default(), connecting: tokio::sync::Mutex::default(), wake }
+    }
+
+    /// From now on, and as long as this connection lives, whatever is said on the channel wakes.
+    pub(super) async fn listen(&self, channel: &str) {
+        let Ok(Open { mut connection, listens, .. }) = self.open().await else { return };
+        if !listens.swap(true, Relaxed) && connection.subscribe(channel).await.is_err() {
+            listens.store(false, Relaxed);
+        }
     }
 
     /// What the server says about itself.
@@ -134,7 +146,7 @@ impl Link {
                 return Err(fault.clone());
             }
         }
-        let outcome = connect(&self.info).await;
+        let outcome = connect(&self.info, self.wake.clone()).await;
         let mut state = self.state();
         match outcome {
             Ok(open) => {
@@ -212,7 +224,7 @@ impl Drop for End {
     }
 }
 
-async fn connect(info: &ConnectionInfo) -> Result<Open, Fault> {
+async fn connect(info: &ConnectionInfo, wake: Arc<Notify>) -> Result<Open, Fault> {
     let dead = Arc::new(AtomicBool::new(false));
     let end = End(dead.clone());
     let config = AsyncConnectionConfig::new()
@@ -223,6 +235,7 @@ async fn connect(info: &ConnectionInfo) -> Result<Open, Fault> {
             if push.kind == PushKind::Disconnection {
                 end.0.store(true, Relaxed);
             }
+            wake.notify_waiters();
             Ok::<(), ()>(())
         });
     let client = Client::open(info.clone()).map_err(|error| Fault::Away(error.to_string()))?;
@@ -235,7 +248,7 @@ async fn connect(info: &ConnectionInfo) -> Result<Open, Fault> {
         })?;
         // Again for every connection: a server may come back from a restart with other settings.
         checks::ask(&mut connection).await?.check()?;
-        Ok(Open { connection, dead })
+        Ok(Open { connection, dead, listens: Arc::default() })
     };
     match tokio::time::timeout(CONNECTING, opening).await {
         Ok(outcome) => outcome,

@@ -33,6 +33,7 @@ mod calls;
 mod checks;
 mod keys;
 mod link;
+mod news;
 mod nodes;
 mod rows;
 mod scripts;

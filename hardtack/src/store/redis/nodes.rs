@@ -11,6 +11,8 @@ use std::{
 
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Value};
 
+use tokio::sync::Notify;
+
 use super::{
     keys::{Home, Keys},
     link::{Call, Fault, Link},
@@ -28,6 +30,7 @@ pub(super) struct Nodes {
     shards: u16,
     map: RwLock<Arc<Map>>,
     looking: tokio::sync::Mutex<()>,
+    wake: Arc<Notify>,
     failed: Mutex<Option<(Instant, Fault)>>,
 }
 
@@ -36,6 +39,7 @@ struct Map {
     nodes: Vec<Arc<Node>>,
     /// For each shard, then for the epoch and for what is about the store: which of the nodes.
     homes: Vec<usize>,
+    is_cluster: bool,
 }
 
 /// One server, with a connection for what is answered at once and one for what waits for replicas.
@@ -58,8 +62,9 @@ impl Nodes {
         let nodes = Self {
             seeds,
             shards,
-            map: RwLock::new(Arc::new(Map { nodes: Vec::new(), homes: Vec::new() })),
+            map: RwLock::new(Arc::new(Map { nodes: Vec::new(), homes: Vec::new(), is_cluster: false })),
             looking: tokio::sync::Mutex::default(),
+            wake: Arc::default(),
             failed: Mutex::default(),
         };
         nodes.look(&nodes.map()).await?;
@@ -103,6 +108,29 @@ impl Nodes {
         let node = map.node(self.place(home)).ok_or_else(nobody)?;
         let link = if replicas.is_some() { &node.patient } else { &node.prompt };
         link.call(Call { command, asking: false, replicas }).await
+    }
+
+    /// Whom the servers wake, once one of them [listens](Self::listen).
+    pub(super) fn wake(&self) -> &Notify {
+        &self.wake
+    }
+
+    /// Hears what is said on a channel, which is said on all servers alike.
+    pub(super) async fn listen(&self, channel: &str) {
+        if let Some(node) = self.map().node(self.place(Home::About)) {
+            node.prompt.listen(channel).await;
+        }
+    }
+
+    /// Whether the shards are on one server, so that one command may be about all.
+    pub(super) fn is_one(&self) -> bool {
+        !self.map().is_cluster
+    }
+
+    fn new_node(&self, info: ConnectionInfo) -> Arc<Node> {
+        let address = address(&info);
+        let (prompt, patient) = (Link::new(info.clone(), self.wake.clone()), Link::new(info, self.wake.clone()));
+        Arc::new(Node { address, prompt, patient })
     }
 
     fn place(&self, home: Home) -> usize {
@@ -153,7 +181,7 @@ impl Nodes {
     async fn draw(&self, before: &Map) -> Result<Map, Fault> {
         let mut last = nobody();
         for seed in &self.seeds {
-            let node = before.known(&address(seed)).unwrap_or_else(|| Node::new(seed.clone()));
+            let node = before.known(&address(seed)).unwrap_or_else(|| self.new_node(seed.clone()));
             match self.draw_from(node, seed, before).await {
                 Ok(map) => return Ok(map),
                 // What can be mended by the operator is said rather than that another one is away.
@@ -188,12 +216,12 @@ impl Nodes {
                 "it is a replica; name its primary, or all of them and the primary is used".into(),
             ));
         }
-        Ok(Map { nodes: vec![node], homes: self.homes().map(|_| 0).collect() })
+        Ok(Map { nodes: vec![node], homes: self.homes().map(|_| 0).collect(), is_cluster: false })
     }
 
     fn draw_cluster(&self, slots: &Value, seed: &ConnectionInfo, before: &Map) -> Result<Map, Fault> {
         let ranges = ranges(slots, seed);
-        let mut map = Map { nodes: Vec::new(), homes: Vec::new() };
+        let mut map = Map { nodes: Vec::new(), homes: Vec::new(), is_cluster: true };
         for home in self.homes() {
             let slot = slot(&Keys::tag(home));
             let range = ranges.iter().find(|range| range.first <= slot && slot <= range.last);
@@ -202,7 +230,7 @@ impl Nodes {
             };
             let place = map.nodes.iter().position(|node| node.address == range.address).unwrap_or_else(|| {
                 let node = before.known(&range.address);
-                map.nodes.push(node.unwrap_or_else(|| Node::new(beside(seed, &range.host, range.port))));
+                map.nodes.push(node.unwrap_or_else(|| self.new_node(beside(seed, &range.host, range.port))));
                 map.nodes.len() - 1
             });
             map.homes.push(place);
@@ -214,7 +242,7 @@ impl Nodes {
         let known = map.known(address);
         let (host, port) = address.rsplit_once(':').ok_or_else(nobody)?;
         let port = port.parse().map_err(|_| nobody())?;
-        Ok(known.unwrap_or_else(|| Node::new(beside(&self.seeds[0], host, port))))
+        Ok(known.unwrap_or_else(|| self.new_node(beside(&self.seeds[0], host, port))))
     }
 }
 
@@ -225,12 +253,6 @@ impl Map {
 
     fn known(&self, address: &str) -> Option<Arc<Node>> {
         self.nodes.iter().find(|node| node.address == address).cloned()
-    }
-}
-
-impl Node {
-    fn new(info: ConnectionInfo) -> Arc<Self> {
-        Arc::new(Self { address: address(&info), prompt: Link::new(info.clone()), patient: Link::new(info) })
     }
 }
 

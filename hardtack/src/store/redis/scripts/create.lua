@@ -1,7 +1,7 @@
--- KEYS: the session, the shard's order, its expiry, the owner (or none)
--- ARGV: name, row, now, and for an owner: the admission's epoch, most or nothing, beyond, prefix of sessions
-local session, order, expiry, owner = unpack(KEYS)
-local name, row, now, epoch, most, beyond, prefix = unpack(ARGV)
+-- KEYS: the session, the shard's order, its expiry, and for an owner: the owner, the shard's news, their facts
+-- ARGV: name, row, now, and for an owner: the admission's epoch, most or nothing, beyond, prefix of sessions, channel
+local session, order, expiry, owner, news, facts = unpack(KEYS)
+local name, row, now, epoch, most, beyond, prefix, channel = unpack(ARGV)
 local keep = lifetime(absolute_of(row), now)
 
 if redis.call('EXISTS', session) == 1 then return 'exists' end
@@ -34,6 +34,7 @@ if owner then
         local oldest = live[at]
         redis.call('HDEL', owner, oldest.name)
         bury(prefix .. oldest.name, oldest.name, oldest.ends, now, order, expiry)
+        tell(news, facts, channel, 'Eo' .. oldest.name)
       end
     end
   else

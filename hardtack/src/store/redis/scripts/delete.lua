@@ -1,7 +1,7 @@
--- KEYS: the session, the shard's order, its expiry
--- ARGV: name, until, now, prefix of owners
-local session, order, expiry = unpack(KEYS)
-local name, untl, now, owners = unpack(ARGV)
+-- KEYS: the session, the shard's order, its expiry, its news, their facts
+-- ARGV: name, until, now, prefix of owners, channel
+local session, order, expiry, news, facts = unpack(KEYS)
+local name, untl, now, owners, channel = unpack(ARGV)
 
 local old = head(session)
 if old ~= '' and not is_row(old) then
@@ -12,6 +12,9 @@ if old ~= '' and not is_row(old) then
   end
   return 0
 end
-if old ~= '' and owner_of(old) ~= '' then redis.call('HDEL', owners .. owner_of(old), name) end
+local owner = old ~= '' and owner_of(old) or ''
+if owner ~= '' then redis.call('HDEL', owners .. owner, name) end
 bury(session, name, untl, now, order, expiry)
-return old == '' and 0 or 1
+if old == '' then return 0 end
+tell(news, facts, channel, (owner ~= '' and 'Eo' or 'Ea') .. name)
+return 1

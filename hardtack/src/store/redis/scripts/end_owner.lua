@@ -1,7 +1,7 @@
--- KEYS: the owner, the shard's order, its expiry
--- ARGV: epoch, name of the one to spare, until, now, prefix of sessions, owner
-local owner, order, expiry = unpack(KEYS)
-local epoch, spared, untl, now, prefix, who = unpack(ARGV)
+-- KEYS: the owner, the shard's order, its expiry, its news, their facts
+-- ARGV: epoch, name of the one to spare, until, now, prefix of sessions, owner, the 8 bytes that stand for it, channel
+local owner, order, expiry, news, facts = unpack(KEYS)
+local epoch, spared, untl, now, prefix, who, whom, channel = unpack(ARGV)
 
 -- Of two endings at once the later one's epoch may come first.
 local known = redis.call('HGET', owner, 'e')
@@ -22,4 +22,5 @@ for _, name in ipairs(redis.call('HKEYS', owner)) do
     end
   end
 end
+tell(news, facts, channel, 'O' .. whom .. highest)
 return known and string.sub(known, 1, 8) or ''

@@ -1,6 +1,6 @@
--- KEYS: the shard's order, its expiry
+-- KEYS: the shard's order, its expiry, its news, what was published
 -- ARGV: now, how many to remove, how many to look at, prefix of sessions, prefix of owners
-local order, expiry = unpack(KEYS)
+local order, expiry, news, published = unpack(KEYS)
 local now, most, looks, sessions, owners = unpack(ARGV)
 most, looks = tonumber(most), tonumber(looks)
 
@@ -39,4 +39,9 @@ for at, entry in ipairs(due) do
     removed = removed + 1
   end
 end
-return {removed, #due == looks and 1 or 0}
+
+local over = redis.call('ZRANGE', published, '-inf', string.format('%.0f', limit), 'BYSCORE', 'LIMIT', 0, most - removed)
+for _, told in ipairs(over) do redis.call('ZREM', published, told) end
+redis.call('XTRIM', news, 'MINID', '~', string.format('%.0f', (redis.call('TIME')[1] - KEPT) * 1000))
+removed = removed + #over
+return {removed, (#due == looks or removed == most) and 1 or 0}
