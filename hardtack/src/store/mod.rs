@@ -29,6 +29,8 @@ mod key;
 mod memory;
 #[cfg(feature = "redis-1")]
 mod redis;
+#[cfg(any(feature = "tokio-postgres-0_7", feature = "sqlx-0_9"))]
+mod postgres;
 mod row;
 pub(crate) mod sealing;
 #[cfg(feature = "sqlite")]
@@ -39,6 +41,8 @@ pub use key::StoreKey;
 pub use memory::MemoryStore;
 #[cfg(feature = "redis-1")]
 pub use redis::{RedisSettings, RedisStore};
+#[cfg(any(feature = "tokio-postgres-0_7", feature = "sqlx-0_9"))]
+pub use postgres::{PostgresSettings, PostgresStore};
 pub use row::{Facts, Row};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;

@@ -1,0 +1,186 @@
+//! [`Link`]: one connection, ready to be asked.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool, AtomicUsize,
+            Ordering::{AcqRel, Relaxed},
+        },
+    },
+    time::Duration,
+};
+
+use tokio::{
+    task::{AbortHandle, JoinHandle},
+    time::timeout,
+};
+use tokio_postgres::{Client, Config, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::store::postgres::{
+    driver::Fault,
+    schema,
+    statements::{Call, Statements},
+};
+
+/// How long it may take until a new connection is ready.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How a connection is made.
+pub(in crate::store::postgres) struct Recipe {
+    pub(in crate::store::postgres) config: Config,
+    pub(in crate::store::postgres) tls: MakeRustlsConnect,
+    pub(in crate::store::postgres) statements: Statements,
+    /// Whether statements are prepared. Behind a pooler the next one may meet another process of the server, which
+    /// does not know them.
+    pub(in crate::store::postgres) prepares: bool,
+}
+
+/// A connection to a server that fits. It is closed when this is dropped.
+pub(super) struct Link {
+    client: Client,
+    prepared: Option<Box<[Statement]>>,
+    statements: Statements,
+    under_way: AtomicUsize,
+    /// Somebody went without an answer, and none has come since.
+    given_up: AtomicBool,
+    driver: AbortHandle,
+}
+
+impl Recipe {
+    /// A connection without statements, to a server that fits; and what ends with it, and says why.
+    pub(in crate::store::postgres) async fn connect(&self) -> Result<(Client, JoinHandle<String>), String> {
+        let work = async {
+            let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(|error| refused(&error))?;
+            let driver = tokio::spawn(async move {
+                match connection.await {
+                    Ok(()) => "it was closed".to_owned(),
+                    Err(error) => Fault::from(error).why,
+                }
+            });
+            schema::check(&client).await?;
+            Ok((client, driver))
+        };
+        timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(format!("no connection within {PATIENCE:?}")))
+    }
+
+    /// A connection that is ready to be asked.
+    pub(super) async fn link(&self) -> Result<(Link, JoinHandle<String>), String> {
+        let (client, driver) = self.connect().await?;
+        let prepare = async {
+            if !self.prepares {
+                return Ok(None);
+            }
+            let mut prepared = Vec::with_capacity(Call::ALL.len());
+            for call in Call::ALL {
+                prepared.push(client.prepare(self.statements.of(call)).await?);
+            }
+            Ok::<_, tokio_postgres::Error>(Some(prepared.into_boxed_slice()))
+        };
+        let prepared = match timeout(PATIENCE, prepare).await {
+            Ok(prepared) => prepared.map_err(|error| Fault::from(error).why)?,
+            Err(_) => return Err(format!("its statements were not ready within {PATIENCE:?}")),
+        };
+        let link = Link {
+            client,
+            prepared,
+            statements: self.statements.clone(),
+            under_way: AtomicUsize::new(0),
+            given_up: AtomicBool::new(false),
+            driver: driver.abort_handle(),
+        };
+        Ok((link, driver))
+    }
+}
+
+impl Link {
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) fn prepared(&self, call: Call) -> Option<&Statement> {
+        self.prepared.as_ref().map(|prepared| &prepared[call as usize])
+    }
+
+    pub(super) fn sql(&self, call: Call) -> &str {
+        self.statements.of(call)
+    }
+
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.load(Relaxed)
+    }
+
+    /// Whether somebody went without an answer since the last time this was asked, and none has come since.
+    pub(super) fn take_given_up(&self) -> bool {
+        self.given_up.swap(false, AcqRel)
+    }
+
+    /// Whether it answers within that time.
+    pub(super) async fn answers_within(&self, silence: Duration) -> bool {
+        timeout(silence, self.client.simple_query("")).await.is_ok()
+    }
+
+    /// Ends it for all who wait for its answers.
+    pub(super) fn cut(&self) {
+        self.driver.abort();
+    }
+}
+
+/// A call that is under way on a connection.
+pub(super) struct Lease {
+    link: Arc<Link>,
+    is_answered: bool,
+}
+
+impl Lease {
+    pub(super) fn new(link: Arc<Link>) -> Self {
+        link.under_way.fetch_add(1, Relaxed);
+        Self { link, is_answered: false }
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    pub(super) fn answered(mut self) {
+        self.is_answered = true;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.link.under_way.fetch_sub(1, Relaxed);
+        if self.link.given_up.load(Relaxed) == self.is_answered {
+            self.link.given_up.store(!self.is_answered, Relaxed);
+        }
+    }
+}
+
+/// Why there is no connection, and what to do. Nothing here has the password in it.
+fn refused(error: &tokio_postgres::Error) -> String {
+    let fault = match error.as_db_error() {
+        Some(said) => Fault::said(said.code().code(), said.message()),
+        None => Fault::chain(error),
+    };
+    let advice = match fault.code.as_deref() {
+        Some("28P01" | "28000") => "see whether user and password are right",
+        Some("3D000") => "create the database, or name another",
+        Some("53300") => "raise its max_connections, or use fewer connections",
+        Some("57P03") => "wait until it has started",
+        Some(_) => "see whether this is the server that is meant",
+        None if fault.why.contains("certificate") => {
+            "name its authority's certificate with ?sslrootcert=FILE, and the host as the certificate has it"
+        }
+        None if fault.why.contains("does not support TLS") => {
+            "turn ssl on there, or, if nobody is in between, add ?sslmode=disable"
+        }
+        None if fault.why.contains("password missing") => "write it into the URL",
+        None if fault.why.contains("does not allow writes") => {
+            "it is a standby or read-only; name the primary, or all servers in one URL, \
+             postgres://USER@HOST1,HOST2/DATABASE"
+        }
+        None => "see whether the server runs and its address is right",
+    };
+    format!("{}; {advice}", fault.why)
+}
