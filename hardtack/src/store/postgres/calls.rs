@@ -1,20 +1,29 @@
 //! The calls of the contract, each one statement.
 
+use std::time::Duration;
+
 use super::{
     driver::{Columns, Driver, Fault, Value},
     statements::Call,
 };
-use crate::store::{Admission, Beyond, Created, Facts, Replaced, Row, StoreKey};
+use crate::store::{
+    Admission, Beyond, Created, Facts, Replaced, Row, StoreKey,
+    feed::{News, RETENTION},
+};
 
-type Answer<T> = Result<T, Fault>;
+pub(super) type Answer<T> = Result<T, Fault>;
 
+/// News are kept for so much longer than readers rely on, because the clock of another server may go ahead.
+const MARGIN: Duration = Duration::from_secs(5 * 60);
+
+/// And whether others have ended for it.
 pub(super) async fn create(
     driver: &impl Driver,
     key: StoreKey,
     row: &Row,
     admission: Admission,
     now: u64,
-) -> Answer<Created> {
+) -> Answer<(Created, bool)> {
     let facts = row.facts();
     let most = admission.limit.map_or(Value::NoNumber, |limit| Value::Number(limit.most.max(1).into()));
     let given = [
@@ -32,17 +41,18 @@ pub(super) async fn create(
         Value::text(row.owner()),
         Value::text(row.label()),
         Value::Bytes(row.sealed()),
-        row.owner().map_or(Value::NoNumber, lock_of),
+        row.owner().map_or(Value::NoNumber, hash_of),
         Value::number(admission.epoch),
         most,
         Value::Flag(admission.limit.is_some_and(|limit| limit.beyond == Beyond::EndOldest)),
         Value::in_order(now),
     ];
     match one(driver, Call::Create, &given).await?.small(0)? {
-        0 => Ok(Created::Created),
-        1 => Ok(Created::Exists),
-        2 => Ok(Created::OwnerEnded),
-        3 => Ok(Created::LimitReached),
+        0 => Ok((Created::Created, false)),
+        1 => Ok((Created::Exists, false)),
+        2 => Ok((Created::OwnerEnded, false)),
+        3 => Ok((Created::LimitReached, false)),
+        4 => Ok((Created::Created, true)),
         other => Err(Fault::new(format_args!("create_session answered {other}; its tables are another program's"))),
     }
 }
@@ -112,7 +122,7 @@ pub(super) async fn end_owner(
 ) -> Answer<u64> {
     let given = [
         Value::Bytes(owner.as_bytes()),
-        lock_of(owner),
+        hash_of(owner),
         except.as_ref().map_or(Value::NoBytes, Value::key),
         Value::number(tombstone_until),
     ];
@@ -124,7 +134,8 @@ pub(super) async fn epoch(driver: &impl Driver) -> Answer<u64> {
 }
 
 pub(super) async fn purge(driver: &impl Driver, now: u64, limit: usize) -> Answer<usize> {
-    let answer = one(driver, Call::Purge, &[Value::in_order(now), Value::count(limit)]).await?;
+    let given = [Value::in_order(now), Value::count(limit), Value::number((RETENTION + MARGIN).as_secs())];
+    let answer = one(driver, Call::Purge, &given).await?;
     number(&answer, 0).map(|removed| usize::try_from(removed).unwrap_or(usize::MAX))
 }
 
@@ -134,11 +145,10 @@ pub(super) async fn scan(driver: &impl Driver, after: Option<StoreKey>, limit: u
     keyed(&driver.ask(Call::Scan, &[after, Value::count(limit)]).await?)
 }
 
-/// The lock that stands for an owner, the same in every program. Two owners that have one lock wait for each other
-/// and nothing worse.
-fn lock_of(owner: &str) -> Value<'static> {
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, owner.as_bytes());
-    Value::number(hash.as_ref().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)))
+/// What stands for an owner in a lock and in the feed, the same in every program. Two owners that have one lock wait for
+/// each other and nothing worse.
+fn hash_of(owner: &str) -> Value<'static> {
+    Value::Number(i64::from_be_bytes(News::owner_bytes(owner)))
 }
 
 async fn one<D: Driver>(driver: &D, call: Call, given: &[Value<'_>]) -> Answer<D::Answer> {

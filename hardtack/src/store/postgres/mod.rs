@@ -18,6 +18,7 @@ mod client;
 #[cfg(feature = "deadpool-postgres-0_14")]
 mod deadpool;
 mod driver;
+mod news;
 #[cfg(feature = "tokio-postgres-0_7")]
 mod pipelined;
 mod schema;
@@ -26,14 +27,24 @@ mod settings;
 mod sqlx;
 mod statements;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::AcqRel, Ordering::Release},
+    },
+    time::Duration,
+};
 
 pub use self::settings::PostgresSettings;
-use self::statements::SchemaName;
-use super::{Admission, Created, Replaced, Row, Store, StoreKey};
+use self::{news::Waiting, statements::SchemaName};
+use super::{
+    Admission, Created, Replaced, Row, Store, StoreKey,
+    feed::{Batch, Cursor, Feed, News},
+};
 use crate::error::{BuildError, StoreError};
 
-/// Sessions in PostgreSQL 12 or newer. Cheap to clone; clones share everything.
+/// Sessions in PostgreSQL 13 or newer. Cheap to clone; clones share everything.
 ///
 /// Every node of an application has its own store over the same tables, and sees what the others wrote at once. A
 /// logout is in the database's log on the disk before it is answered, whatever `synchronous_commit` is set to
@@ -61,7 +72,10 @@ pub struct PostgresStore {
 
 struct Shared {
     engine: Engine,
-    schema: Box<str>,
+    schema: SchemaName,
+    waiting: Waiting,
+    /// Others are about to be told that there are news.
+    is_telling: AtomicBool,
 }
 
 enum Engine {
@@ -140,14 +154,34 @@ impl PostgresStore {
         PostgresSettings::new()
     }
 
-    fn new(engine: Engine, schema: &SchemaName) -> Self {
-        Self { shared: Arc::new(Shared { engine, schema: schema.as_str().into() }) }
+    fn new(engine: Engine, schema: &SchemaName, waiting: Waiting) -> Self {
+        let is_telling = AtomicBool::new(false);
+        Self { shared: Arc::new(Shared { engine, schema: schema.clone(), waiting, is_telling }) }
+    }
+
+    /// Wakes the readers of news, here and elsewhere. Nobody waits for it, and if it fails they look by themselves.
+    fn tell(&self) {
+        self.shared.waiting.wake();
+        if !self.shared.is_telling.swap(true, AcqRel) {
+            let store = self.clone();
+            tokio::spawn(async move {
+                store.shared.is_telling.store(false, Release);
+                let channel = store.shared.schema.channel();
+                let told: Result<(), StoreError> = with_driver!(store, driver => news::notify(driver, &channel));
+                told.unwrap_or_default();
+            });
+        }
     }
 }
 
 impl Store for PostgresStore {
     async fn create(&self, key: StoreKey, row: Row, admission: Admission, now: u64) -> Result<Created, StoreError> {
-        with_driver!(self, driver => calls::create(driver, key, &row, admission, now))
+        let (created, has_ended_others) =
+            with_driver!(self, driver => calls::create(driver, key, &row, admission, now))?;
+        if has_ended_others {
+            self.tell();
+        }
+        Ok(created)
     }
 
     async fn load(&self, key: StoreKey, now: u64) -> Result<Option<Row>, StoreError> {
@@ -163,7 +197,11 @@ impl Store for PostgresStore {
     }
 
     async fn delete(&self, key: StoreKey, tombstone_until: u64) -> Result<bool, StoreError> {
-        with_driver!(self, driver => calls::delete(driver, key, tombstone_until))
+        let was_there = with_driver!(self, driver => calls::delete(driver, key, tombstone_until))?;
+        if was_there {
+            self.tell();
+        }
+        Ok(was_there)
     }
 
     async fn owned_by(&self, owner: &str, now: u64) -> Result<Vec<(StoreKey, Row)>, StoreError> {
@@ -171,7 +209,9 @@ impl Store for PostgresStore {
     }
 
     async fn end_owner(&self, owner: &str, except: Option<StoreKey>, tombstone_until: u64) -> Result<u64, StoreError> {
-        with_driver!(self, driver => calls::end_owner(driver, owner, except, tombstone_until))
+        let epoch = with_driver!(self, driver => calls::end_owner(driver, owner, except, tombstone_until))?;
+        self.tell();
+        Ok(epoch)
     }
 
     async fn epoch(&self) -> Result<u64, StoreError> {
@@ -187,8 +227,20 @@ impl Store for PostgresStore {
     }
 }
 
+impl Feed for PostgresStore {
+    async fn read(&self, after: Option<Cursor>, patience: Duration) -> Result<Batch, StoreError> {
+        with_driver!(self, driver => news::read(driver, &self.shared.waiting, after, patience))
+    }
+
+    async fn publish(&self, news: Vec<News>, until: u64) -> Result<(), StoreError> {
+        with_driver!(self, driver => news::publish(driver, &news, until))?;
+        self.tell();
+        Ok(())
+    }
+}
+
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresStore").field("schema", &self.shared.schema).finish()
+        f.debug_struct("PostgresStore").field("schema", &self.shared.schema.as_str()).finish()
     }
 }

@@ -42,8 +42,8 @@ pub(super) async fn check(console: &impl Console) -> Result<(), String> {
             setting(1)
         ));
     }
-    if setting(2).parse().is_ok_and(|version: u32| version < 120_000) {
-        return Err("it is older than PostgreSQL 12; use a newer one".into());
+    if setting(2).parse().is_ok_and(|version: u32| version < 130_000) {
+        return Err("it is older than PostgreSQL 13; use a newer one".into());
     }
     Ok(())
 }
@@ -59,7 +59,10 @@ pub(super) async fn migrate(console: &impl Console, schema: &SchemaName) -> Resu
                 MIGRATIONS.len()
             ));
         }
-        let Some(migration) = MIGRATIONS.get(version) else { return Ok(()) };
+        let Some(migration) = MIGRATIONS.get(version) else {
+            let home = console.run(&schema.put_into("SELECT hardtack.come_home()::text")).await;
+            return home.map(drop).map_err(|fault| advise(fault, schema, version));
+        };
         match console.run(&step(migration, version, schema)).await {
             Err(fault) if !fault.is(DONE_ALREADY) => return Err(advise(fault, schema, version)),
             _ => {}
@@ -112,7 +115,8 @@ fn advise(fault: Fault, schema: &SchemaName, version: usize) -> String {
     format!(
         "{}; let its role make the schema once (GRANT CREATE ON DATABASE … TO …), or run as another role CREATE SCHEMA \
          {name}, then PostgresStore::MIGRATIONS from number {next} on, then GRANT USAGE ON SCHEMA {name} TO … and GRANT \
-         SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {name} TO …",
+         SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {name} TO … (its functions are everybody's \
+         unless you changed that)",
         fault.why
     )
 }

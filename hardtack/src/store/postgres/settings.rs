@@ -3,6 +3,7 @@
 use super::{
     PostgresStore,
     driver::Console,
+    news::Waiting,
     schema,
     statements::{SchemaName, Statements},
 };
@@ -36,7 +37,7 @@ impl PostgresSettings {
 
     /// The schema of its tables; `hardtack` unless it is told otherwise. Two applications in one database have two.
     ///
-    /// Lower-case letters, digits and underscores, at most 63.
+    /// Lower-case letters, digits and underscores, at most 58.
     pub fn schema(mut self, name: impl Into<String>) -> Self {
         self.schema = name.into();
         self
@@ -71,9 +72,11 @@ impl PostgresSettings {
     /// [`BuildError::Store`], as [`PostgresStore::connect`]; [`BuildError::Setting`] for a setting out of its range.
     #[cfg(feature = "tokio-postgres-0_7")]
     pub async fn connect(self, url: &str) -> Result<PostgresStore, BuildError> {
+        use std::sync::{Arc, atomic::AtomicUsize};
+
         use super::{
             Engine,
-            pipelined::{Address, Pipelined, Recipe},
+            pipelined::{Address, Listener, Pipelined, Recipe},
         };
 
         let schema = self.schema_name()?;
@@ -89,14 +92,19 @@ impl PostgresSettings {
                 config: address.config,
                 statements: Statements::new(&schema),
                 prepares: !self.behind_a_pooler,
+                missed: AtomicUsize::new(0),
             };
             let (client, _) = recipe.connect().await?;
             schema::migrate(&client, &schema).await?;
             let quick = (self.connections / 4).max(1);
-            Pipelined::open(recipe, quick, self.connections - quick).await
+            let recipe = Arc::new(recipe);
+            let listener = Listener::new(recipe.clone(), schema.channel());
+            Ok((Pipelined::open(recipe, quick, self.connections - quick).await?, listener))
         };
-        let pipelined = open.await.map_err(|why| BuildError::Store { why })?;
-        Ok(PostgresStore::new(Engine::Pipelined(pipelined), &schema))
+        let (pipelined, listener) = open.await.map_err(|why| BuildError::Store { why })?;
+        // A pooler drops what listens, and says nothing.
+        let waiting = if self.behind_a_pooler { Waiting::by_looking() } else { Waiting::by_listening(listener) };
+        Ok(PostgresStore::new(Engine::Pipelined(pipelined), &schema, waiting))
     }
 
     /// A store over a pool of the application's own; brings the tables up to date.
@@ -109,7 +117,7 @@ impl PostgresSettings {
         let schema = self.schema_name()?;
         let driver = super::deadpool::Deadpool { pool, statements: Statements::new(&schema) };
         prepare(&driver, &schema).await?;
-        Ok(PostgresStore::new(super::Engine::Deadpool(driver), &schema))
+        Ok(PostgresStore::new(super::Engine::Deadpool(driver), &schema, Waiting::by_looking()))
     }
 
     /// A store over a pool of the application's own; brings the tables up to date.
@@ -122,7 +130,7 @@ impl PostgresSettings {
         let schema = self.schema_name()?;
         let driver = super::sqlx::Sqlx { pool, statements: Statements::new(&schema) };
         prepare(&driver, &schema).await?;
-        Ok(PostgresStore::new(super::Engine::Sqlx(driver), &schema))
+        Ok(PostgresStore::new(super::Engine::Sqlx(driver), &schema, Waiting::by_looking()))
     }
 
     fn schema_name(&self) -> Result<SchemaName, BuildError> {

@@ -26,6 +26,16 @@ macro_rules! row {
     };
 }
 
+/// Where the feed stands: the cluster, its timeline, its clock, when the feed was born, and the snapshot of this statement.
+macro_rules! head {
+    () => {
+        "SELECT NULL::bytea, convert_to(concat_ws(' ', system_identifier, \
+         substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), \
+         (extract(epoch FROM clock_timestamp()) * 1000)::bigint, (extract(epoch FROM born) * 1000)::bigint, \
+         pg_current_snapshot()), 'UTF8') FROM hardtack.feed, pg_control_system() WHERE one AND hardtack.on_primary()"
+    };
+}
+
 /// The statements, by their place in [`SQL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
@@ -40,10 +50,14 @@ pub(super) enum Call {
     Epoch,
     Purge,
     Scan,
+    NewsAfter,
+    AllNews,
+    Publish,
+    Notify,
 }
 
 impl Call {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Load,
         Self::Replace,
         Self::Look,
@@ -55,12 +69,16 @@ impl Call {
         Self::Epoch,
         Self::Purge,
         Self::Scan,
+        Self::NewsAfter,
+        Self::AllNews,
+        Self::Publish,
+        Self::Notify,
     ];
 
     /// Whether it answers at once: it waits for no lock and no disk, and its answer is small.
     #[cfg(feature = "tokio-postgres-0_7")]
     pub(super) fn is_quick(self) -> bool {
-        matches!(self, Self::Load | Self::Look | Self::Epoch)
+        matches!(self, Self::Load | Self::Look | Self::Epoch | Self::NewsAfter | Self::Notify)
     }
 
     const fn sql(self) -> &'static str {
@@ -109,25 +127,26 @@ impl Call {
             Self::OwnedBy => concat!(row!(), " WHERE owner = $1 AND expires > $2::bigint AND hardtack.on_primary()"),
             Self::EndOwner => "SELECT hardtack.end_owner($1, $2, $3, $4)",
             Self::Epoch => "SELECT epoch FROM hardtack.counter WHERE one AND hardtack.on_primary()",
-            // What somebody else is writing is left for the next time, and what he has written is asked for its time
-            // again.
-            Self::Purge => {
-                "WITH sessions AS ( \
-                     DELETE FROM hardtack.sessions WHERE key = ANY (ARRAY ( \
-                         SELECT key FROM hardtack.sessions WHERE expires <= $1::bigint \
-                         ORDER BY expires LIMIT $2::bigint FOR UPDATE SKIP LOCKED)) \
-                     RETURNING 1), \
-                 owners AS ( \
-                     DELETE FROM hardtack.owners WHERE owner = ANY (ARRAY ( \
-                         SELECT owner FROM hardtack.owners WHERE until <= $1::bigint \
-                         ORDER BY until LIMIT $2::bigint - (SELECT count(*) FROM sessions) FOR UPDATE SKIP LOCKED)) \
-                     RETURNING 1) \
-                 SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM owners)"
-            }
+            Self::Purge => "SELECT hardtack.purge($1, $2, make_interval(secs => $3::bigint))",
             Self::Scan => concat!(
                 row!(),
                 " WHERE key > $1 AND sealed IS NOT NULL AND hardtack.on_primary() ORDER BY key LIMIT $2::bigint"
             ),
+            // What is visible now and was not to the reader's last snapshot.
+            Self::NewsAfter => concat!(
+                head!(),
+                " UNION ALL SELECT told, NULL FROM hardtack.news \
+                 WHERE xid >= pg_snapshot_xmin(convert_from($1, 'UTF8')::pg_snapshot) \
+                 AND NOT pg_visible_in_snapshot(xid, convert_from($1, 'UTF8')::pg_snapshot)"
+            ),
+            Self::AllNews => concat!(
+                head!(),
+                " UNION ALL SELECT told, NULL FROM hardtack.news UNION ALL SELECT told, NULL FROM hardtack.revoked"
+            ),
+            Self::Publish => "SELECT hardtack.publish(convert_from($1, 'UTF8'), $2)",
+            // In a transaction of its own, which writes nothing: PostgreSQL lets only one at a time commit that notifies,
+            // and would sync the disk for each of them alone.
+            Self::Notify => "SELECT pg_notify(convert_from($1, 'UTF8'), '')",
         }
     }
 }
@@ -152,17 +171,19 @@ pub(super) struct SchemaName(Box<str>);
 
 impl SchemaName {
     pub(super) const DEFAULT: &str = "hardtack";
+    /// PostgreSQL's names have 63 bytes, and [`channel`](Self::channel) has 5 more than this.
+    const LONGEST: usize = 58;
 
-    /// A name of 1 to 63 lower-case letters, digits and underscores that begins with no digit: it means the same
+    /// A name of 1 to 58 lower-case letters, digits and underscores that begins with no digit: it means the same
     /// quoted and unquoted.
     pub(super) fn new(name: &str) -> Result<Self, String> {
-        let is_one = (1..=63).contains(&name.len())
+        let is_one = (1..=Self::LONGEST).contains(&name.len())
             && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
             && !name.starts_with(|first: char| first.is_ascii_digit())
             && !name.starts_with("pg_");
         if !is_one {
             return Err(format!(
-                "{name:?} is no name for a schema here; use lower-case letters, digits and underscores, 63 at most, \
+                "{name:?} is no name for a schema here; use lower-case letters, digits and underscores, 58 at most, \
                  and do not begin with a digit or with pg_"
             ));
         }
@@ -171,6 +192,11 @@ impl SchemaName {
 
     pub(super) fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// On which channel news are told of.
+    pub(super) fn channel(&self) -> String {
+        format!("{}_news", self.0)
     }
 
     /// SQL that was written for the default schema, for this one.

@@ -3,10 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{
-            AtomicBool, AtomicUsize,
-            Ordering::{AcqRel, Relaxed},
-        },
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -35,16 +32,16 @@ pub(in crate::store::postgres) struct Recipe {
     /// Whether statements are prepared. Behind a pooler the next one may meet another process of the server, which
     /// does not know them.
     pub(in crate::store::postgres) prepares: bool,
+    /// How many calls went without an answer, on all connections.
+    pub(in crate::store::postgres) missed: AtomicUsize,
 }
 
 /// A connection to a server that fits. It is closed when this is dropped.
 pub(super) struct Link {
     client: Client,
     prepared: Option<Box<[Statement]>>,
-    statements: Statements,
+    recipe: Arc<Recipe>,
     under_way: AtomicUsize,
-    /// Somebody went without an answer, and none has come since.
-    given_up: AtomicBool,
     driver: AbortHandle,
 }
 
@@ -66,7 +63,7 @@ impl Recipe {
     }
 
     /// A connection that is ready to be asked.
-    pub(super) async fn link(&self) -> Result<(Link, JoinHandle<String>), String> {
+    pub(super) async fn link(self: &Arc<Self>) -> Result<(Link, JoinHandle<String>), String> {
         let (client, driver) = self.connect().await?;
         let prepare = async {
             if !self.prepares {
@@ -85,9 +82,8 @@ impl Recipe {
         let link = Link {
             client,
             prepared,
-            statements: self.statements.clone(),
+            recipe: self.clone(),
             under_way: AtomicUsize::new(0),
-            given_up: AtomicBool::new(false),
             driver: driver.abort_handle(),
         };
         Ok((link, driver))
@@ -104,16 +100,11 @@ impl Link {
     }
 
     pub(super) fn sql(&self, call: Call) -> &str {
-        self.statements.of(call)
+        self.recipe.statements.of(call)
     }
 
     pub(super) fn under_way(&self) -> usize {
         self.under_way.load(Relaxed)
-    }
-
-    /// Whether somebody went without an answer since the last time this was asked, and none has come since.
-    pub(super) fn take_given_up(&self) -> bool {
-        self.given_up.swap(false, AcqRel)
     }
 
     /// Whether it answers within that time.
@@ -151,8 +142,8 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.link.under_way.fetch_sub(1, Relaxed);
-        if self.link.given_up.load(Relaxed) == self.is_answered {
-            self.link.given_up.store(!self.is_answered, Relaxed);
+        if !self.is_answered {
+            self.link.recipe.missed.fetch_add(1, Relaxed);
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod address;
 mod link;
+mod listener;
 mod slot;
 mod tls;
 
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use tokio_postgres::types::ToSql;
 
-pub(super) use self::{address::Address, link::Recipe};
+pub(super) use self::{address::Address, link::Recipe, listener::Listener};
 use self::{link::Lease, slot::Slot};
 use super::{
     client,
@@ -33,8 +34,7 @@ pub(super) struct Pipelined {
 
 impl Pipelined {
     /// Makes so many connections for each lane, and fails when one of them cannot be made.
-    pub(super) async fn open(recipe: Recipe, quick: usize, slow: usize) -> Result<Self, String> {
-        let recipe = Arc::new(recipe);
+    pub(super) async fn open(recipe: Arc<Recipe>, quick: usize, slow: usize) -> Result<Self, String> {
         let mut slots = Vec::with_capacity(quick + slow);
         for _ in 0..quick + slow {
             slots.push(Slot::open(recipe.clone()).await?);

@@ -1,7 +1,7 @@
 //! [`Slot`]: the place of one connection, which is made again whenever it is lost.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -14,9 +14,10 @@ use super::link::{Link, Recipe};
 
 /// The pause after a first failure, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-/// How often it is asked whether a call was given up.
+/// How often it is asked whether calls went without an answer.
 const LOOK: Duration = Duration::from_secs(1);
-/// A connection that is silent for so long after a call was given up is dead, whatever TCP says.
+/// A connection that is silent for so long, after a call on whichever one went without an answer, is dead, whatever TCP
+/// says.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// A place for a connection. When it is dropped, the connection is closed as soon as its calls are answered.
@@ -57,7 +58,7 @@ impl Drop for Slot {
 
 async fn keep(state: Arc<State>, recipe: Arc<Recipe>, mut driver: JoinHandle<String>) {
     loop {
-        let why = end_of(&state, &mut driver).await;
+        let why = end_of(&state, &recipe, &mut driver).await;
         tracing::warn!(target: "hardtack", why, "a connection of the session store is lost");
         set(&state, Err(why));
         let mut pause = PAUSES.0;
@@ -79,14 +80,16 @@ async fn keep(state: Arc<State>, recipe: Arc<Recipe>, mut driver: JoinHandle<Str
 }
 
 /// Waits until the connection is lost, or answers nothing any more; answers why.
-async fn end_of(state: &State, driver: &mut JoinHandle<String>) -> String {
+async fn end_of(state: &State, recipe: &Recipe, driver: &mut JoinHandle<String>) -> String {
+    let mut missed = recipe.missed.load(Relaxed);
     loop {
         if let Ok(ended) = timeout(LOOK, &mut *driver).await {
             return ended.unwrap_or_else(|error| error.to_string());
         }
         let link = state.read().unwrap_or_else(PoisonError::into_inner).as_ref().ok().cloned();
+        let before = std::mem::replace(&mut missed, recipe.missed.load(Relaxed));
         if let Some(link) = link
-            && link.take_given_up()
+            && before != missed
             && !link.answers_within(SILENCE).await
         {
             link.cut();
