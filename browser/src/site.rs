@@ -55,7 +55,7 @@ impl Site {
         if scheme == Scheme::Tls {
             command.arg("--tls");
         }
-        command.env("SECRET_PASSWORD", PASSWORD).env_remove("HARDTACK_KEYS");
+        command.env("SECRET_PASSWORD", PASSWORD).env_remove("HARDTACK_KEYS").env_remove("HARDTACK_STORE");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         let mut child = command.spawn().unwrap_or_else(|error| {
             panic!(

@@ -23,6 +23,7 @@ cd "$folder"
 echo $!
 exec >&-
 trap '' HUP
+exec 2>/dev/null
 word= keep=
 read -r word keep
 kill -s CONT $!

@@ -8,6 +8,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use sessions::{SessionsArgs, SessionsCommand};
 
+/// The data folder, unless another is named.
+pub(crate) const DATA: &str = "./hardtack-data";
+
 /// Web sessions in HttpOnly cookies: encrypted, revocable, never lost.
 #[derive(Parser)]
 #[command(name = "hardtack", version, propagate_version = true)]
@@ -43,12 +46,15 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:3000")]
     pub(crate) listen: String,
     /// Folder for keys, sessions and the password's hash; made when absent
-    #[arg(long, value_name = "FOLDER", default_value = "./hardtack-data")]
+    #[arg(long, value_name = "FOLDER", default_value = DATA)]
     pub(crate) data: PathBuf,
     /// Where sessions live
     #[arg(long, value_enum, default_value_t = Placement::Stored)]
     pub(crate) placement: Placement,
-    /// The store: sqlite:PATH, a path, or memory:; without it sessions.db in the data folder
+    /// The store: redis://…, postgres://…, sqlite:PATH, a path, or memory:; without it what the environment
+    /// variable HARDTACK_STORE says, or sessions.db in the data folder
+    ///
+    /// A password in it is seen by all users of the machine; in the variable it is not.
     #[arg(long, value_name = "STORE")]
     pub(crate) store: Option<String>,
     /// The most devices that may be signed in at a time; without it any number

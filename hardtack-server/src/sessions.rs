@@ -4,6 +4,7 @@
 use std::{
     collections::HashSet,
     io::{Write, stdout},
+    path::Path,
     process::ExitCode,
 };
 
@@ -17,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     Failure,
-    cli::{SessionsArgs, SessionsCommand},
+    cli::{DATA, SessionsArgs, SessionsCommand},
     store::{Engine, FILE, StoreAddress},
 };
 
@@ -29,10 +30,9 @@ const TOMBSTONE: u64 = 400 * 86_400_000;
 const SKEW: u64 = 120_000;
 
 pub(crate) fn run(args: SessionsArgs) -> Result<ExitCode, Failure> {
-    let store = open(&args)?;
-    // The store's calls have no deadline here, so no timer is needed.
     let now = args.now.unwrap_or_else(|| Clock::system().now_ms());
-    tokio::runtime::Builder::new_current_thread().build()?.block_on(carry_out(store, args.command, now))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { carry_out(open(&args).await?, args.command, now).await })
 }
 
 async fn carry_out(store: Engine, command: SessionsCommand, now: u64) -> Result<ExitCode, Failure> {
@@ -73,24 +73,23 @@ async fn carry_out(store: Engine, command: SessionsCommand, now: u64) -> Result<
 }
 
 /// Opens a store that is there. A file that is not there is somebody's mistake, not a wish for a new one.
-fn open(args: &SessionsArgs) -> Result<Engine, Failure> {
-    let address = match &args.store {
-        Some(text) => StoreAddress::parse(text)?,
-        None => StoreAddress::Sqlite(args.data.join(FILE)),
+async fn open(args: &SessionsArgs) -> Result<Engine, Failure> {
+    let address = match &args.data {
+        Some(data) => StoreAddress::Sqlite(data.join(FILE)),
+        None => StoreAddress::given(args.store.as_deref())?
+            .unwrap_or_else(|| StoreAddress::Sqlite(Path::new(DATA).join(FILE))),
     };
     match &address {
         StoreAddress::Memory => {
-            return Err(
-                "sessions in memory are in the server's own; give the file of a store, --store sqlite:PATH".into()
-            );
+            return Err("sessions in memory are in the server's own; name another store with --store".into());
         }
         StoreAddress::Sqlite(path) if !path.is_file() => {
             let why = "is no file; name the store with --store sqlite:PATH, or its folder with --data";
             return Err(format!("{} {why}", path.display()).into());
         }
-        StoreAddress::Sqlite(_) => {}
+        _ => {}
     }
-    Ok(address.open()?)
+    address.open().await
 }
 
 fn parse(handle: &str) -> Result<StoreKey, Failure> {

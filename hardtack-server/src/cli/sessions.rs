@@ -8,12 +8,15 @@ use clap::{Args, Subcommand};
 pub(crate) struct SessionsArgs {
     #[command(subcommand)]
     pub(crate) command: SessionsCommand,
-    /// The store: sqlite:PATH or a path; without it sessions.db in the data folder
+    /// The store: redis://…, postgres://…, sqlite:PATH or a path; without it what the environment variable
+    /// HARDTACK_STORE says, or sessions.db in the data folder
+    ///
+    /// A password in it is seen by all users of the machine; in the variable it is not.
     #[arg(long, global = true, value_name = "STORE", conflicts_with = "data")]
     pub(crate) store: Option<String>,
-    /// Data folder of the demo
-    #[arg(long, global = true, value_name = "FOLDER", default_value = "./hardtack-data")]
-    pub(crate) data: PathBuf,
+    /// Data folder of the demo, for the sessions.db there [default: ./hardtack-data]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
     /// Take this for the time, in milliseconds since 1970
     #[arg(long, global = true, value_name = "UNIX_MS", hide = true)]
     pub(crate) now: Option<u64>,

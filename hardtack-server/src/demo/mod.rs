@@ -58,7 +58,7 @@ async fn serve(args: Demo) -> Result<(), Failure> {
     let data = &args.data;
     std::fs::create_dir_all(data).map_err(|error| format!("the data folder {}: {error}", data.display()))?;
     let (keys, key_file) = keys(data)?;
-    let housing = Housing::open(&args)?;
+    let housing = Housing::open(&args).await?;
     let clock = |ahead: Duration| {
         let clock = Clock::system();
         clock.advance(Duration::from_secs(args.clock_ahead) + ahead);

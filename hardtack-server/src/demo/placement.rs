@@ -30,18 +30,16 @@ pub(super) struct Housing {
 
 impl Housing {
     /// Opens what keeps the sessions. The data folder is there.
-    pub(super) fn open(args: &Demo) -> Result<Self, Failure> {
+    pub(super) async fn open(args: &Demo) -> Result<Self, Failure> {
         match args.placement {
-            Placement::Stored => Self::stored(args),
+            Placement::Stored => Self::stored(args).await,
             Placement::Stateless => Self::stateless(args),
         }
     }
 
-    fn stored(args: &Demo) -> Result<Self, Failure> {
-        let address = match &args.store {
-            Some(text) => StoreAddress::parse(text)?,
-            None => StoreAddress::Sqlite(args.data.join(FILE)),
-        };
+    async fn stored(args: &Demo) -> Result<Self, Failure> {
+        let given = StoreAddress::given(args.store.as_deref())?;
+        let address = given.unwrap_or_else(|| StoreAddress::Sqlite(args.data.join(FILE)));
         let beyond = match args.beyond {
             BeyondLimit::Refuse => Beyond::Refuse,
             BeyondLimit::EndOldest => Beyond::EndOldest,
@@ -49,7 +47,7 @@ impl Housing {
         Ok(Self {
             told: format!("stored: the cookie holds an id, the data is in {address}"),
             place: address.place(),
-            store: Some(address.open()?),
+            store: Some(address.open().await?),
             // The store remembers what ended; what is not in it is a visitor without an owner.
             revocations: Revocations::in_memory(),
             limit: args.devices.map(|most| DeviceLimit { most, beyond }),

@@ -12,7 +12,7 @@ use crate::{
 pub(crate) struct Answer {
     code: Option<i32>,
     out: String,
-    err: String,
+    pub(crate) err: String,
 }
 
 impl Answer {
@@ -32,7 +32,8 @@ impl Answer {
 /// `hardtack sessions` in the working directory of the demo, whose data folder is the default one.
 pub(crate) fn sessions(folder: &Folder, args: &[&str]) -> Answer {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hardtack"));
-    let output = command.current_dir(folder.path()).arg("sessions").args(args).output().unwrap();
+    let output =
+        command.current_dir(folder.path()).arg("sessions").args(args).env_remove("HARDTACK_STORE").output().unwrap();
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     Answer { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
@@ -188,7 +189,7 @@ fn a_store_that_is_not_there_is_refused_and_not_made() {
         assert!(answer.err.contains("--store"), "{}", answer.err);
     }
     for (store, says) in
-        [("memory:", "memory"), ("redis://x", "sqlite:PATH"), ("", "sqlite:PATH"), ("hardtack-data", "is no file")]
+        [("memory:", "memory"), ("mysql://x", "sqlite:PATH"), ("", "sqlite:PATH"), ("hardtack-data", "is no file")]
     {
         let answer = sessions(&folder, &["list", "--store", store]);
         assert_eq!(answer.text(2), "", "{store}");

@@ -57,7 +57,7 @@ impl Folder {
         if self.placement == Placement::Stateless {
             command.args(["--placement", "stateless"]);
         }
-        for name in ["HARDTACK_KEYS", "SECRET_PASSWORD", "RUST_LOG"] {
+        for name in ["HARDTACK_KEYS", "HARDTACK_STORE", "SECRET_PASSWORD", "RUST_LOG"] {
             command.env_remove(name);
         }
         command

@@ -1,11 +1,11 @@
 //! What a store of the demo keeps, and what it does not.
 
-use std::fs;
+use std::{fs, net::TcpListener};
 
 use crate::{
     http::Visitor,
     operator::sessions,
-    site::{Folder, PASSWORD},
+    site::{Folder, PASSWORD, Site},
 };
 
 /// C09, F11: a copy of the file signs nobody in and shows no data.
@@ -95,8 +95,43 @@ fn a_file_that_is_no_store_is_refused_by_name() {
     let said = folder.refusal(folder.command().args(["--store", "not.db"]));
     assert!(said.contains("not.db"), "{said}");
     assert_eq!(fs::read(folder.path().join("not.db")).unwrap().len(), 10_000, "and it is left as it was");
-    let said = folder.refusal(folder.command().args(["--store", "redis://ada:s3cret@localhost"]));
+    let said = folder.refusal(folder.command().args(["--store", "mysql://ada:s3cret@localhost"]));
     assert!(said.contains("sqlite:PATH") && !said.contains("s3cret"), "{said}");
+}
+
+/// F13: a server that is not there is named, without what may be secret.
+#[test]
+fn a_server_that_nobody_runs_is_an_error_without_its_password() {
+    let folder = Folder::new();
+    // A port of this machine that was free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for (address, shown) in [
+        (format!("redis://ada:s3cret@127.0.0.1:{port}/1"), format!("redis://127.0.0.1:{port}/1: ")),
+        (format!("postgres://ada:s3cret@127.0.0.1:{port}/x"), format!("postgres://127.0.0.1:{port}/x: ")),
+    ] {
+        let by_option = folder.refusal(folder.command().args(["--store", &address]));
+        let by_variable = folder.refusal(folder.command().env("HARDTACK_STORE", &address));
+        let by_operator = sessions(&folder, &["list", "--store", &address]).err;
+        for said in [by_option, by_variable, by_operator] {
+            assert!(said.contains(&shown) && !said.contains("s3cret"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_store_is_named_by_the_variable_unless_the_command_line_names_one() {
+    let folder = Folder::new();
+    let start = |args: &[&str]| {
+        let mut command = folder.command();
+        Site::start(command.args(args).env("HARDTACK_STORE", "sqlite:of-variable.db"), &folder)
+    };
+    let site = start(&[]);
+    assert!(site.told_about("placement").contains("of-variable.db"), "{}", site.told);
+    let site = start(&["--store", "of-option.db"]);
+    assert!(site.told_about("placement").contains("of-option.db"), "{}", site.told);
+    assert!(start(&["--placement", "stateless"]).told_about("placement").contains("stateless"));
+    let said = folder.refusal(folder.command().env("HARDTACK_STORE", "mysql://ada:s3cret@localhost"));
+    assert!(said.contains("HARDTACK_STORE") && !said.contains("s3cret"), "{said}");
 }
 
 /// What the lab's clock, an hour ahead, takes for expired stays.

@@ -31,8 +31,6 @@ mod memory;
 mod postgres;
 #[cfg(feature = "redis-1")]
 mod redis;
-#[cfg(any(feature = "tokio-postgres-0_7", feature = "sqlx-0_9"))]
-mod postgres;
 mod row;
 pub(crate) mod sealing;
 #[cfg(feature = "sqlite")]
@@ -45,8 +43,6 @@ pub use memory::MemoryStore;
 pub use postgres::{PostgresSettings, PostgresStore};
 #[cfg(feature = "redis-1")]
 pub use redis::{RedisSettings, RedisStore};
-#[cfg(any(feature = "tokio-postgres-0_7", feature = "sqlx-0_9"))]
-pub use postgres::{PostgresSettings, PostgresStore};
 pub use row::{Facts, Row};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;

@@ -53,7 +53,7 @@ use crate::error::{BuildError, StoreError};
 /// It makes its tables in a schema of its own, and brings them up to date. A role that may not do that can be spared it:
 /// [`MIGRATIONS`](Self::MIGRATIONS) is the SQL.
 ///
-/// A connection that is lost is made again, for as long as the store lives. Until then calls fail at once.
+/// A connection that is lost is made again, for as long as the store lives. While that fails, calls fail at once.
 ///
 /// ```no_run
 /// # #[cfg(feature = "tokio-postgres-0_7")]

@@ -12,11 +12,12 @@ use tokio::{
     task::{AbortHandle, JoinHandle},
     time::timeout,
 };
-use tokio_postgres::{Client, Config, Statement};
+use tokio_postgres::{Client, Config, Statement, types::ToSql};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::store::postgres::{
-    driver::Fault,
+    client,
+    driver::{Fault, Value},
     schema,
     statements::{Call, Statements},
 };
@@ -95,12 +96,15 @@ impl Link {
         &self.client
     }
 
-    pub(super) fn prepared(&self, call: Call) -> Option<&Statement> {
-        self.prepared.as_ref().map(|prepared| &prepared[call as usize])
-    }
-
-    pub(super) fn sql(&self, call: Call) -> &str {
-        self.recipe.statements.of(call)
+    /// Asks, and waits for the answer.
+    pub(super) async fn ask(&self, call: Call, given: &[Value<'_>]) -> Result<Vec<tokio_postgres::Row>, Fault> {
+        match &self.prepared {
+            Some(prepared) => client::ask(&self.client, &prepared[call as usize], given).await,
+            None => {
+                let given: Vec<_> = given.iter().map(|value| (value as &(dyn ToSql + Sync), value.type_of())).collect();
+                self.client.query_typed(self.recipe.statements.of(call), &given).await.map_err(Fault::from)
+            }
+        }
     }
 
     pub(super) fn under_way(&self) -> usize {

@@ -6,7 +6,7 @@
 //!   other on one connection, and together, with one sync of the disk, on several.
 //! - Each call takes the connection of its lane with the fewest calls under way.
 //! - A call whose future is dropped runs to its end on the server; its answer is thrown away.
-//! - A [`Slot`] makes its connection again when that is lost.
+//! - A [`Slot`] makes its connection again when that is lost, and who finds no other waits for the first attempt.
 
 mod address;
 mod link;
@@ -16,12 +16,9 @@ mod tls;
 
 use std::sync::Arc;
 
-use tokio_postgres::types::ToSql;
-
 pub(super) use self::{address::Address, link::Recipe, listener::Listener};
 use self::{link::Lease, slot::Slot};
 use super::{
-    client,
     driver::{Driver, Fault, Value},
     statements::Call,
 };
@@ -44,11 +41,22 @@ impl Pipelined {
     }
 
     /// The connection with the fewest calls under way; of the other lane when this one has none.
-    fn lease(&self, call: Call) -> Result<Lease, Fault> {
+    fn best(&self, call: Call) -> Option<Lease> {
         let lanes = if call.is_quick() { [&self.quick, &self.slow] } else { [&self.slow, &self.quick] };
         let best = |lane: &[Slot]| lane.iter().filter_map(Slot::link).min_by_key(|link| link.under_way());
-        let link = lanes.into_iter().find_map(|lane| best(lane));
-        link.map(Lease::new).ok_or_else(|| Fault::new(self.slow.first().map_or_else(String::new, Slot::why_not)))
+        lanes.into_iter().find_map(|lane| best(lane)).map(Lease::new)
+    }
+
+    /// A connection to ask. When all were lost just now, whoever comes waits for the first attempts to make them again;
+    /// while those fail, nobody waits.
+    async fn lease(&self, call: Call) -> Result<Lease, Fault> {
+        for slot in self.slow.iter().chain(&self.quick) {
+            match self.best(call) {
+                Some(lease) => return Ok(lease),
+                None => slot.settle().await,
+            };
+        }
+        self.best(call).ok_or_else(|| Fault::new(self.slow.first().map_or_else(String::new, Slot::why_not)))
     }
 }
 
@@ -56,16 +64,17 @@ impl Driver for Pipelined {
     type Answer = tokio_postgres::Row;
 
     async fn ask(&self, call: Call, given: &[Value<'_>]) -> Result<Vec<tokio_postgres::Row>, Fault> {
-        let lease = self.lease(call)?;
-        let link = lease.link();
-        let answer = match link.prepared(call) {
-            Some(statement) => client::ask(link.client(), statement, given).await,
-            None => {
-                let given: Vec<_> = given.iter().map(|value| (value as &(dyn ToSql + Sync), value.type_of())).collect();
-                link.client().query_typed(link.sql(call), &given).await.map_err(Fault::from)
+        let mut more = self.quick.len() + self.slow.len();
+        loop {
+            let lease = self.lease(call).await?;
+            let answer = lease.link().ask(call, given).await;
+            lease.answered();
+            match answer {
+                // Where one connection was lost, others may be lost too without its being known yet. A read can be
+                // asked again; whether a write was done is for the caller to find out.
+                Err(fault) if call.is_quick() && fault.code.is_none() && more > 0 => more -= 1,
+                answer => return answer,
             }
-        };
-        lease.answered();
-        answer
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! [`Slot`]: the place of one connection, which is made again whenever it is lost.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use tokio::{
+    sync::watch,
     task::{AbortHandle, JoinHandle},
     time::{sleep, timeout},
 };
@@ -22,31 +23,57 @@ const SILENCE: Duration = Duration::from_secs(5);
 
 /// A place for a connection. When it is dropped, the connection is closed as soon as its calls are answered.
 pub(super) struct Slot {
-    state: Arc<State>,
+    state: watch::Receiver<State>,
     keeper: AbortHandle,
 }
 
 /// The connection, or why there is none.
-type State = RwLock<Result<Arc<Link>, String>>;
+enum State {
+    Open(Arc<Link>),
+    /// It was lost, and the first attempt to make it again is under way.
+    Lost(String),
+    /// The last attempt failed.
+    Away(String),
+}
+
+impl State {
+    /// The connection, unless it was lost.
+    fn link(&self) -> Option<&Arc<Link>> {
+        match self {
+            Self::Open(link) if !link.client().is_closed() => Some(link),
+            _ => None,
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        matches!(self, Self::Away(_)) || self.link().is_some()
+    }
+}
 
 impl Slot {
     pub(super) async fn open(recipe: Arc<Recipe>) -> Result<Self, String> {
         let (link, driver) = recipe.link().await?;
-        let state = Arc::new(RwLock::new(Ok(Arc::new(link))));
-        let keeper = tokio::spawn(keep(state.clone(), recipe, driver)).abort_handle();
-        Ok(Self { state, keeper })
+        let (state, shown) = watch::channel(State::Open(Arc::new(link)));
+        let keeper = tokio::spawn(keep(state, recipe, driver)).abort_handle();
+        Ok(Self { state: shown, keeper })
     }
 
     pub(super) fn link(&self) -> Option<Arc<Link>> {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.as_ref().ok().filter(|link| !link.client().is_closed()).cloned()
+        self.state.borrow().link().cloned()
+    }
+
+    /// Waits for the outcome of a first attempt, if one is under way.
+    pub(super) async fn settle(&self) {
+        // The keeper lives as long as this.
+        let _ = self.state.clone().wait_for(State::is_settled).await;
     }
 
     /// Why there is no connection.
     pub(super) fn why_not(&self) -> String {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let why = state.as_ref().err().map_or("it was lost just now", String::as_str);
-        format!("no connection to PostgreSQL: {why}")
+        match &*self.state.borrow() {
+            State::Lost(why) | State::Away(why) => format!("no connection to PostgreSQL: {why}"),
+            State::Open(_) => "no connection to PostgreSQL: it was lost just now".into(),
+        }
     }
 }
 
@@ -56,19 +83,19 @@ impl Drop for Slot {
     }
 }
 
-async fn keep(state: Arc<State>, recipe: Arc<Recipe>, mut driver: JoinHandle<String>) {
+async fn keep(state: watch::Sender<State>, recipe: Arc<Recipe>, mut driver: JoinHandle<String>) {
     loop {
         let why = end_of(&state, &recipe, &mut driver).await;
         tracing::warn!(target: "hardtack", why, "a connection of the session store is lost");
-        set(&state, Err(why));
+        state.send_replace(State::Lost(why));
         let mut pause = PAUSES.0;
         driver = loop {
             match recipe.link().await {
                 Ok((link, driver)) => {
-                    set(&state, Ok(Arc::new(link)));
+                    state.send_replace(State::Open(Arc::new(link)));
                     break driver;
                 }
-                Err(why) => set(&state, Err(why)),
+                Err(why) => drop(state.send_replace(State::Away(why))),
             }
             // Many servers that lost the same one do not all come back in the same moment.
             let part = rand::random_range(0.5..1.0);
@@ -80,13 +107,13 @@ async fn keep(state: Arc<State>, recipe: Arc<Recipe>, mut driver: JoinHandle<Str
 }
 
 /// Waits until the connection is lost, or answers nothing any more; answers why.
-async fn end_of(state: &State, recipe: &Recipe, driver: &mut JoinHandle<String>) -> String {
+async fn end_of(state: &watch::Sender<State>, recipe: &Recipe, driver: &mut JoinHandle<String>) -> String {
     let mut missed = recipe.missed.load(Relaxed);
     loop {
         if let Ok(ended) = timeout(LOOK, &mut *driver).await {
             return ended.unwrap_or_else(|error| error.to_string());
         }
-        let link = state.read().unwrap_or_else(PoisonError::into_inner).as_ref().ok().cloned();
+        let link = state.borrow().link().cloned();
         let before = std::mem::replace(&mut missed, recipe.missed.load(Relaxed));
         if let Some(link) = link
             && before != missed
@@ -96,8 +123,4 @@ async fn end_of(state: &State, recipe: &Recipe, driver: &mut JoinHandle<String>)
             return format!("it did not answer for {SILENCE:?}");
         }
     }
-}
-
-fn set(state: &State, to: Result<Arc<Link>, String>) {
-    *state.write().unwrap_or_else(PoisonError::into_inner) = to;
 }

@@ -1,0 +1,99 @@
+//! The store behind an address: [`Engine`].
+
+#[cfg(feature = "postgres")]
+use hardtack::store::PostgresStore;
+#[cfg(feature = "redis")]
+use hardtack::store::RedisStore;
+use hardtack::{
+    StoreError,
+    store::{Admission, Created, MemoryStore, Replaced, Row, SqliteStore, Store, StoreKey},
+};
+
+use super::StoreAddress;
+use crate::Failure;
+
+/// The store that was chosen. Cheap to clone; clones are one store.
+#[derive(Clone)]
+pub(crate) enum Engine {
+    Memory(MemoryStore),
+    Sqlite(SqliteStore),
+    #[cfg(feature = "redis")]
+    Redis(RedisStore),
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresStore),
+}
+
+impl Engine {
+    pub(super) async fn open(address: &StoreAddress) -> Result<Self, Failure> {
+        Ok(match address {
+            StoreAddress::Memory => Self::Memory(MemoryStore::new()),
+            StoreAddress::Sqlite(path) => Self::Sqlite(SqliteStore::open(path)?),
+            #[cfg(feature = "redis")]
+            StoreAddress::Redis(server) => {
+                Self::Redis(RedisStore::connect(server.whole()).await.map_err(|error| format!("{address}: {error}"))?)
+            }
+            #[cfg(feature = "postgres")]
+            StoreAddress::Postgres(server) => Self::Postgres(
+                PostgresStore::connect(server.whole()).await.map_err(|error| format!("{address}: {error}"))?,
+            ),
+            #[cfg(not(all(feature = "redis", feature = "postgres")))]
+            other => return Err(format!("{other}: this hardtack was built without that engine").into()),
+        })
+    }
+}
+
+/// Asks the store that was chosen.
+macro_rules! ask {
+    ($engine:expr, $call:ident($($argument:expr),*)) => {
+        match $engine {
+            Self::Memory(store) => store.$call($($argument),*).await,
+            Self::Sqlite(store) => store.$call($($argument),*).await,
+            #[cfg(feature = "redis")]
+            Self::Redis(store) => store.$call($($argument),*).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => store.$call($($argument),*).await,
+        }
+    };
+}
+
+impl Store for Engine {
+    async fn create(&self, key: StoreKey, row: Row, admission: Admission, now: u64) -> Result<Created, StoreError> {
+        ask!(self, create(key, row, admission, now))
+    }
+
+    async fn load(&self, key: StoreKey, now: u64) -> Result<Option<Row>, StoreError> {
+        ask!(self, load(key, now))
+    }
+
+    async fn replace(&self, key: StoreKey, version: u64, row: Row, now: u64) -> Result<Replaced, StoreError> {
+        ask!(self, replace(key, version, row, now))
+    }
+
+    async fn touch(&self, key: StoreKey, last_seen: u64, idle_deadline: u64) -> Result<(), StoreError> {
+        ask!(self, touch(key, last_seen, idle_deadline))
+    }
+
+    async fn delete(&self, key: StoreKey, tombstone_until: u64) -> Result<bool, StoreError> {
+        ask!(self, delete(key, tombstone_until))
+    }
+
+    async fn owned_by(&self, owner: &str, now: u64) -> Result<Vec<(StoreKey, Row)>, StoreError> {
+        ask!(self, owned_by(owner, now))
+    }
+
+    async fn end_owner(&self, owner: &str, except: Option<StoreKey>, tombstone_until: u64) -> Result<u64, StoreError> {
+        ask!(self, end_owner(owner, except, tombstone_until))
+    }
+
+    async fn epoch(&self) -> Result<u64, StoreError> {
+        ask!(self, epoch())
+    }
+
+    async fn purge(&self, now: u64, limit: usize) -> Result<usize, StoreError> {
+        ask!(self, purge(now, limit))
+    }
+
+    async fn scan(&self, after: Option<StoreKey>, limit: usize) -> Result<Vec<(StoreKey, Row)>, StoreError> {
+        ask!(self, scan(after, limit))
+    }
+}
