@@ -81,15 +81,23 @@ pub(crate) struct Demo {
 pub(crate) enum Placement {
     /// The cookie holds an id, a store the rest
     Stored,
+    /// The store holds the record, the cookie a copy that is read without it
+    Hybrid,
     /// All of a session is in its cookie
     Stateless,
 }
 
 impl Placement {
+    /// Whether recorded sessions are in a store.
+    pub(crate) fn has_store(self) -> bool {
+        self != Self::Stateless
+    }
+
     /// As it is written on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Stored => "stored",
+            Self::Hybrid => "hybrid",
             Self::Stateless => "stateless",
         }
     }

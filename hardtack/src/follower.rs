@@ -24,7 +24,7 @@ use tokio::{
 use crate::{
     error::StoreError,
     events,
-    store::feed::{Batch, Cursor, Feed, News},
+    store::feed::{Batch, Cursor, Feed, News, Told},
     system::System,
 };
 
@@ -62,6 +62,8 @@ pub(crate) struct Follower {
     /// When the last reading that was answered began, in microseconds after `born`; 0 for never.
     read: AtomicU64,
     was_read: Notify,
+    /// The last mark: how long it was under way, and its node.
+    delay: Mutex<Option<(Duration, u64)>>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -74,6 +76,7 @@ impl Follower {
             born: Instant::now(),
             read: AtomicU64::new(0),
             was_read: Notify::new(),
+            delay: Mutex::default(),
             task: Mutex::default(),
         }
     }
@@ -87,6 +90,21 @@ impl Follower {
     pub(crate) fn age(&self) -> Option<Duration> {
         let read = self.read.load(Ordering::Acquire);
         (read != 0).then(|| self.born.elapsed().saturating_sub(Duration::from_micros(read)))
+    }
+
+    /// How long the last mark of another node was under way.
+    pub(crate) fn delay(&self, but_of: u64) -> Option<Duration> {
+        let delay = self.delay.lock().unwrap_or_else(PoisonError::into_inner);
+        delay.filter(|(_, node)| *node != but_of).map(|(delay, _)| delay)
+    }
+
+    fn has_marks(&self, batch: &Batch, now: u64) {
+        for News(told) in &batch.news {
+            if let Told::Mark { node, at } = told {
+                let delay = Duration::from_millis(now.saturating_sub(*at));
+                *self.delay.lock().unwrap_or_else(PoisonError::into_inner) = Some((delay, *node));
+            }
+        }
     }
 
     /// Waits for the first reading. Whether there was one.
@@ -127,6 +145,9 @@ pub(crate) fn begin(system: &Arc<System>) {
                 Ok(batch) => {
                     faults = 0;
                     system.hear(&batch);
+                    if cursor.is_some() {
+                        follower.has_marks(&batch, system.now());
+                    }
                     // What this node published is told from the beginning.
                     let lost = cursor.is_some() && !batch.complete;
                     if lost {

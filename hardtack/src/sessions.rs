@@ -167,6 +167,12 @@ impl Sessions {
         self.system.follower.as_ref()?.age()
     }
 
+    /// How long the last [mark](crate::store::feed::News::mark) was under way to this node, by the two nodes' clocks;
+    /// `None` before the first, and when the last was `but_of` this node itself.
+    pub fn feed_delay(&self, but_of: u64) -> Option<Duration> {
+        self.system.follower.as_ref()?.delay(but_of)
+    }
+
     /// Hears now what ended elsewhere: everything that was answered before this call. By itself a node hears it within
     /// milliseconds. Does nothing in placements that ask the store for every session or have no feed.
     ///

@@ -105,7 +105,7 @@ pub(super) async fn end_others(State(site): State<Arc<Site>>, session: Session) 
 /// more than the one that asks.
 async fn of(site: &Site, session: &Session, owner: &str, headers: &HeaderMap) -> Result<Vec<Device>, Failure> {
     let (mut devices, unnamed) = match site.placement {
-        Placement::Stored => (site.sessions.of(owner).await?, label::UNKNOWN_DEVICE.into()),
+        Placement::Stored | Placement::Hybrid => (site.sessions.of(owner).await?, label::UNKNOWN_DEVICE.into()),
         Placement::Stateless => (Vec::from_iter(session.device()), label::of(headers)),
     };
     for device in &mut devices {

@@ -24,6 +24,8 @@ pub(super) struct Housing {
     /// What a visitor is told of where the data of a recorded session is.
     pub(super) place: String,
     store: Option<Engine>,
+    /// Cookies hold copies of what is in the store.
+    hybrid: bool,
     revocations: Revocations,
     limit: Option<DeviceLimit>,
 }
@@ -32,7 +34,7 @@ impl Housing {
     /// Opens what keeps the sessions. The data folder is there.
     pub(super) async fn open(args: &Demo) -> Result<Self, Failure> {
         match args.placement {
-            Placement::Stored => Self::stored(args).await,
+            Placement::Stored | Placement::Hybrid => Self::stored(args).await,
             Placement::Stateless => Self::stateless(args),
         }
     }
@@ -45,7 +47,11 @@ impl Housing {
             BeyondLimit::EndOldest => Beyond::EndOldest,
         };
         Ok(Self {
-            told: format!("stored: the cookie holds an id, the data is in {address}"),
+            told: match args.placement {
+                Placement::Hybrid => format!("hybrid: the data is in {address}, the cookie holds a copy"),
+                _ => format!("stored: the cookie holds an id, the data is in {address}"),
+            },
+            hybrid: args.placement == Placement::Hybrid,
             place: address.place(),
             store: Some(address.open().await?),
             // The store remembers what ended; what is not in it is a visitor without an owner.
@@ -56,7 +62,7 @@ impl Housing {
 
     fn stateless(args: &Demo) -> Result<Self, Failure> {
         if args.store.is_some() {
-            return Err("--store is for --placement stored; leave one of them out".into());
+            return Err("--store is for --placement stored or hybrid; leave one of them out".into());
         }
         if args.devices.is_some() {
             return Err("--devices needs a store that counts them; write --placement stored".into());
@@ -66,9 +72,15 @@ impl Housing {
             told: format!("stateless: the session is in its cookie, logouts in {}", file.display()),
             place: "in the cookie".into(),
             store: None,
+            hybrid: false,
             revocations: Revocations::in_file(file)?,
             limit: None,
         })
+    }
+
+    /// What tells other servers of endings, where cookies hold copies.
+    pub(super) fn feed(&self) -> Option<Engine> {
+        self.store.clone().filter(|_| self.hybrid)
     }
 
     /// The sessions on this clock.
@@ -84,6 +96,7 @@ impl Housing {
     fn build(&self, keys: &Keyring, clock: &Clock, purge_interval: Duration) -> Result<Sessions, BuildError> {
         let keys = keys.clone();
         let mut builder = match &self.store {
+            Some(store) if self.hybrid => Sessions::hybrid(keys, store.clone()),
             Some(store) => Sessions::stored(keys, store.clone()),
             None => Sessions::stateless(keys),
         };

@@ -12,7 +12,7 @@ use super::{
     facts::{ClockView, Fact, FieldView, Known, ago, fields, stranger, words},
     pages::COUNT,
 };
-use crate::{Failure, cli::Placement};
+use crate::Failure;
 
 pub(super) const COOKIE: &str = "__Host-session";
 /// What browsers keep of a cookie's name and value together.
@@ -245,7 +245,7 @@ pub(super) fn devices(site: &Site, session: &Session, devices: Vec<Device>) -> R
     });
     html(&DevicesPage {
         devices: devices.collect(),
-        is_complete: site.placement == Placement::Stored,
+        is_complete: site.placement.has_store(),
         page: Page::new(site, session, "/devices"),
     })
 }

@@ -1,12 +1,17 @@
 //! The store behind an address: [`Engine`].
 
+use std::time::Duration;
+
 #[cfg(feature = "postgres")]
 use hardtack::store::PostgresStore;
 #[cfg(feature = "redis")]
 use hardtack::store::RedisStore;
 use hardtack::{
     StoreError,
-    store::{Admission, Created, MemoryStore, Replaced, Row, SqliteStore, Store, StoreKey},
+    store::{
+        Admission, Created, MemoryStore, Replaced, Row, SqliteStore, Store, StoreKey,
+        feed::{Batch, Cursor, Feed, News},
+    },
 };
 
 use super::StoreAddress;
@@ -54,6 +59,16 @@ macro_rules! ask {
             Self::Postgres(store) => store.$call($($argument),*).await,
         }
     };
+}
+
+impl Feed for Engine {
+    async fn read(&self, after: Option<Cursor>, patience: Duration) -> Result<Batch, StoreError> {
+        ask!(self, read(after, patience))
+    }
+
+    async fn publish(&self, news: Vec<News>, until: u64) -> Result<(), StoreError> {
+        ask!(self, publish(news, until))
+    }
 }
 
 impl Store for Engine {

@@ -73,7 +73,7 @@ impl Known {
                 Told::Ended { key, owned: false } => tables.anonymous.add(key.into(), (), times),
                 Told::Renewed { key, generation } => tables.generations.add(key.into(), generation, times),
                 Told::OwnerEnded { owner, epoch } => tables.epochs.add(owner, epoch, times),
-                Told::Revoked(_) => {}
+                Told::Revoked(_) | Told::Mark { .. } => {}
             }
         }
     }

@@ -83,6 +83,8 @@ pub(crate) enum Told {
     OwnerEnded { owner: OwnerHash, epoch: u64 },
     /// `S` ‖ a line of a revocation file: something ended that has no row.
     Revoked(Ending),
+    /// `T` ‖ who(8) ‖ time(8): nothing ended. It was this time at that node.
+    Mark { node: u64, at: u64 },
 }
 
 impl News {
@@ -104,6 +106,12 @@ impl News {
         Self(Told::OwnerEnded { owner: OwnerHash::of(owner), epoch })
     }
 
+    /// Nothing ended: a moment of one node's clock, from which others see how long news are under way
+    /// ([`Sessions::feed_delay`](crate::Sessions::feed_delay)). `node` tells nodes apart, a random number for example.
+    pub fn mark(node: u64, at: u64) -> Self {
+        Self(Told::Mark { node, at })
+    }
+
     /// The eight bytes that stand for an owner: the beginning of its SHA-256.
     pub fn owner_bytes(owner: &str) -> [u8; 8] {
         OwnerHash::of(owner).0.to_be_bytes()
@@ -117,6 +125,7 @@ impl News {
             Told::Ended { key, owned } => [if owned { b"Eo" } else { b"Ea" }, &key.as_bytes()[..]].concat(),
             Told::Renewed { key, generation } => [&b"R"[..], key.as_bytes(), &generation.to_be_bytes()].concat(),
             Told::OwnerEnded { owner, epoch } => [&b"O"[..], &owner.0.to_be_bytes(), &epoch.to_be_bytes()].concat(),
+            Told::Mark { node, at } => [&b"T"[..], &node.to_be_bytes(), &at.to_be_bytes()].concat(),
             Told::Revoked(ending) => [b"S", ending.to_line().as_bytes()].concat(),
         }
     }
@@ -148,6 +157,10 @@ impl News {
                     owner: OwnerHash(u64::from_be_bytes(*owner)),
                     epoch: u64::from_be_bytes(epoch.try_into().ok()?),
                 }
+            }
+            b'T' => {
+                let (node, at) = rest.split_first_chunk()?;
+                Told::Mark { node: u64::from_be_bytes(*node), at: u64::from_be_bytes(at.try_into().ok()?) }
             }
             b'S' => Told::Revoked(Ending::from_line(std::str::from_utf8(rest).ok()?)?),
             _ => return None,
