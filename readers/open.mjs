@@ -21,12 +21,14 @@ function decrypt({ key, cookie_name, realm, value }) {
 }
 export function open(cookie, plain = decrypt(cookie), at = 104) {
   try {
-    need([1, 2, 3].includes(plain[0]) && plain[1] < 2 && plain.readUInt16BE(at) <= (plain[0] === 2 ? 512 : 0));
+    need(plain[0] > 0 && plain[0] < 5 && plain[1] < 2 && plain.readUInt16BE(at) <= (plain[0] % 2 ? 0 : 512));
     const part = (n, length = plain.readUIntBE(at, n)) => plain.subarray((at += n + length) - length, at);
-    const owner = part(2), fields = Array.from(Array(plain.readUInt16BE((at += 2) - 2)), () => [part(1), part(4)]);
-    need(at <= plain.length && isUtf8(owner) && plain.subarray(2, 34).some((byte) => byte !== 0));
+    const owner = part(2), renewed = at, label = plain[0] === 4 ? ((at += 6), part(1)) : Buffer.of();
+    const fields = Array.from(Array(plain.readUInt16BE((at += 2) - 2)), () => [part(1), part(4)]);
+    need(at <= plain.length && isUtf8(owner) && isUtf8(label) && plain.subarray(2, 34).some((byte) => byte !== 0));
     const header = { kind: plain[0], remembered: plain[1] > 0, generation: plain.readUInt32BE(50), owner: `${owner}` };
     const u48 = { created: 62, authenticated: 68, last_seen: 80, idle_deadline: 86, absolute_deadline: 92, epoch: 54 };
+    if (plain[0] === 4) Object.assign(u48, { confirmed: 74, version: 98, renewed }), (header.label = `${label}`);
     for (const [name, offset] of Object.entries(u48)) header[name] = plain.readUIntBE(offset, 6);
     Object.assign(header, { id: plain.toString("base64url", 2, 34), handle: plain.toString("base64url", 34, 50) });
     return { header, fields: fields.filter((f) => isUtf8(f[0]) && isUtf8(f[1])).map((f) => f.map(String)) };

@@ -25,12 +25,14 @@ def open_cookie(key, cookie_name, realm, value, reason="malformed"):
         aad = b"".join(len(part).to_bytes(2, "big") + part for part in bound)
         reason = "forged"; plain = AESGCM(aes.update(m(1) + m(2))).decrypt(raw[17:29], raw[29:], aad)
         reason = "invalid"; kind, flags, length = plain[0], plain[1], number(plain[104:106])
-        need(len(plain) >= 108 and kind in (1, 2, 3) and flags < 2 and length <= (kind == 2) * 512 and any(plain[2:34]))
+        need(len(plain) >= 108 and 0 < kind < 5 and flags < 2 and length <= (512, 0)[kind % 2] and any(plain[2:34]))
         def take(n): part = rest.read(n); need(len(part) == n); return part
         rest = io.BytesIO(plain[104:]); sized = lambda n: take(number(take(n)))
         header = dict(kind=kind, remembered=flags == 1, id=base64url(plain[2:34]), handle=base64url(plain[34:50]),
                       generation=number(plain[50:54]), owner=sized(2).decode())
         header |= {name: number(plain[at : at + 6]) for name, at in TIMES.items()}
+        if kind == 4: header |= dict(confirmed=number(plain[74:80]), version=number(plain[98:104]),
+                                     renewed=number(take(6)), label=sized(1).decode())
         fields = ([sized(1), sized(4)] for _ in range(number(take(2))))
         return dict(header=header, fields=[[*map(bytes.decode, both)] for both in fields if all(map(utf8, both))])
     except Exception: return reason

@@ -28,7 +28,10 @@ impl Inspection {
                 Kind::Stored | Kind::Hybrid => lifetime.check_absolute(header, now),
                 _ => lifetime.check(header, now),
             },
-            idle_deadline: lifetime.idle_deadline(header),
+            idle_deadline: match header.kind {
+                Kind::Stored => lifetime.absolute_deadline(header),
+                _ => lifetime.idle_deadline(header),
+            },
             absolute_deadline: lifetime.absolute_deadline(header),
             key_id: opened.key,
             key_state: opened.key_state,
@@ -92,7 +95,8 @@ impl Inspection {
         self.record.header.last_seen
     }
 
-    /// When it ends unless it is used.
+    /// When it ends unless it is used. Of a stored session only its store knows; here that is when it ends whatever
+    /// happens.
     pub fn idle_deadline(&self) -> u64 {
         self.idle_deadline
     }
@@ -105,6 +109,26 @@ impl Inspection {
     /// The earlier of both deadlines.
     pub fn expires_at(&self) -> u64 {
         self.idle_deadline.min(self.absolute_deadline)
+    }
+
+    /// When the store last answered for it; only a copy of a stored record has been confirmed.
+    pub fn confirmed_at(&self) -> u64 {
+        self.record.header.confirmed
+    }
+
+    /// Which version of the stored record it is a copy of; 0 for what is no copy.
+    pub fn version(&self) -> u64 {
+        self.record.header.version
+    }
+
+    /// When the session was last renewed, as far as a copy of its stored record tells.
+    pub fn renewed_at(&self) -> u64 {
+        self.record.header.renewed
+    }
+
+    /// What its owner sees the session called, as far as a copy of its stored record tells.
+    pub fn label(&self) -> Option<&str> {
+        self.record.header.label.as_deref()
     }
 
     /// All fields as one JSON object, numbers and order as they were written.

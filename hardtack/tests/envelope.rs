@@ -6,10 +6,15 @@
 mod common;
 mod independent;
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use common::{NOTE, Reply, START, cookie, fetch, log::logged, serve, wait, who_app};
-use hardtack::{Clock, CookiePolicy, Field, Key, Keyring, Reason, Session, Sessions, SessionsBuilder};
+use hardtack::{
+    Clock, CookiePolicy, Field, Key, Keyring, Kind, Reason, Session, Sessions, SessionsBuilder, store::MemoryStore,
+};
 use independent::{Plain, Seal, base64url, from_base64url};
 
 const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -204,10 +209,12 @@ fn random_bytes_are_nobody() {
 fn authentic_nonsense_never_panics() {
     let (builder, seal) = known();
     let sessions = builder.build().unwrap();
-    let lawful = Plain::of("ada", START).field("note", "\"x\"").field("other", "[1,2]").padded();
+    let plain = Plain::of("ada", START).field("note", "\"x\"").field("other", "[1,2]");
+    let lawful = [plain.padded(), Plain { label: b"Lynx".to_vec(), ..copy_of(plain) }.padded()];
     let mut noise = [1; 32];
     for round in 0..4_000_usize {
         noise = independent::derive(&noise, "nonsense");
+        let lawful = &lawful[round / 2 % 2];
         let mut plaintext = lawful.clone();
         let at = if round % 2 == 0 {
             104 + usize::from(noise[0]) % (lawful.len() - 104)
@@ -335,6 +342,106 @@ fn an_unlawful_owner_is_refused() {
         assert_eq!(reason(&sessions, value(&made)), (!lawful).then_some(Reason::Invalid));
         assert_eq!(is_live(&sessions, &made), lawful);
     }
+}
+
+/// As a copy of a stored record that the store has just confirmed.
+fn copy_of(plain: Plain) -> Plain {
+    Plain { kind: 4, confirmed: START, version: 1, ..plain }
+}
+
+/// F12: a copy of a stored record may have an owner and has a label of up to 255 bytes of UTF-8; flags and ids are under
+/// the rules of all kinds, and the kinds without an owner stay without one.
+#[test]
+fn an_unlawful_copy_of_a_stored_session_is_refused() {
+    let (builder, seal) = known();
+    let sessions = builder.build().unwrap();
+    let ada = copy_of(Plain::of("ada", START));
+    let lawful = [
+        ada.clone(),
+        copy_of(Plain::of("", START)),
+        Plain { flags: 1, ..ada.clone() },
+        Plain { owner: vec![b'a'; 512], label: vec![b'b'; 255], ..ada.clone() },
+        Plain { label: "ž".into(), ..ada.clone() },
+        Plain { confirmed: 0, version: 0, ..ada.clone() },
+    ];
+    for (at, plain) in lawful.iter().enumerate() {
+        let inspection = sessions.inspect(value(&seal.cookie(plain))).unwrap();
+        let label = inspection.label().unwrap_or_default().as_bytes();
+        assert_eq!((inspection.kind(), label), (Kind::Hybrid, &plain.label[..]), "{at}");
+        assert_eq!((inspection.confirmed_at(), inspection.version()), (plain.confirmed, plain.version), "{at}");
+    }
+    let unlawful = [
+        Plain { flags: 2, ..ada.clone() },
+        Plain { flags: 3, ..ada.clone() },
+        Plain { id: [0; 32], ..ada.clone() },
+        Plain { owner: vec![b'a'; 513], ..ada.clone() },
+        Plain { owner: vec![0xff], ..ada.clone() },
+        Plain { label: vec![b'L', 0xff], ..ada.clone() },
+        Plain { label: "ž".as_bytes()[..1].into(), ..ada.clone() },
+        Plain { kind: 1, ..ada.clone() },
+        Plain { kind: 3, ..ada.clone() },
+        Plain { kind: 5, ..ada },
+    ];
+    for (at, plain) in unlawful.iter().enumerate() {
+        assert_eq!(reason(&sessions, value(&seal.cookie(plain))), Some(Reason::Invalid), "{at}");
+    }
+}
+
+/// F12: a copy that ends anywhere before the end of its fields is none; owners of all lengths move that end through
+/// every part of it.
+#[test]
+fn a_copy_of_a_stored_session_that_breaks_off_is_refused() {
+    let (builder, seal) = known();
+    let sessions = builder.build().unwrap();
+    for length in 0..64 {
+        let owner = "a".repeat(length);
+        let plain = Plain { label: b"Lynx".to_vec(), ..copy_of(Plain::of(&owner, START).field("note", "1")) };
+        let whole = plain.bytes();
+        assert_eq!(reason(&sessions, &seal.value([6; 24], &plain.padded())), None);
+        for end in (32..whole.len()).step_by(32) {
+            let cut = seal.value([6; 24], &whole[..end]);
+            assert_eq!(reason(&sessions, &cut), Some(Reason::Invalid), "{length} and {end} of {}", whole.len());
+        }
+    }
+}
+
+/// F04, F12: each placement opens what it writes and what it was told to take. Of one session there are all three kinds
+/// of envelope here, authentic and alive: the sessions without a store take the one that has everything, those with a
+/// store the one that names a row, those with copies the copy too, and so do the others in the store while they move.
+#[test]
+fn each_placement_takes_its_own_kinds_alone() {
+    let key = Key::generate().unwrap().to_secret_text();
+    let (seal, store, clock) = (Seal::new(&key), MemoryStore::new(), Clock::manual(START));
+    let keys = || Keyring::new(Key::parse(&key).unwrap(), []).unwrap();
+    let stored = || Sessions::stored(keys(), store.clone()).clock(clock.clone());
+    let until = UNIX_EPOCH + Duration::from_millis(START) + Duration::from_secs(60);
+    let hybrid = Sessions::hybrid(keys(), store.clone()).clock(clock.clone()).build().unwrap();
+    let moving = stored().migrate_from(Kind::Hybrid, until).build().unwrap();
+    let made = cookie(&hybrid, |session| {
+        session.sign_in("ada");
+        session.set(NOTE, "hello".into());
+    });
+    let copy = seal.open(&made);
+    assert_eq!((copy.kind, copy.flags, &copy.owner[..], copy.version), (4, 0, &b"ada"[..], 1));
+    assert_eq!((copy.confirmed, copy.renewed, copy.generation), (START, 0, 0));
+    assert_eq!(copy.fields, [(b"note".to_vec(), b"\"hello\"".to_vec())]);
+    let name = Plain { kind: 3, owner: Vec::new(), confirmed: 0, version: 0, fields: Vec::new(), ..copy.clone() };
+    let all = Plain { kind: 2, confirmed: 0, version: 0, ..copy.clone() };
+    let takes = |sessions: &Sessions| {
+        [&all, &name, &copy].map(|plain| {
+            let cookie = seal.cookie(plain);
+            let mut taken = false;
+            let log = logged(|| taken = owner(sessions, &cookie).as_deref() == Some("ada"));
+            assert_eq!(log.contains("\"wrong_kind\""), !taken, "kind {}: {log}", plain.kind);
+            taken
+        })
+    };
+    assert_eq!(takes(&again(&key).build().unwrap()), [true, false, false], "stateless");
+    assert_eq!(takes(&stored().build().unwrap()), [false, true, false], "stored");
+    assert_eq!(takes(&hybrid), [false, true, true], "hybrid");
+    assert_eq!(takes(&moving), [false, true, true], "stored, as long as copies are taken");
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(takes(&moving), [false, true, false], "stored, when that is over");
 }
 
 /// F12: a field whose name or value is no text counts as absent, and its neighbours are fine.
@@ -492,7 +599,8 @@ fn all_failures_look_the_same_from_outside() {
         ("other key", other.cookie(&ada)),
         ("other realm", Seal { realm: "x".into(), ..seal.clone() }.cookie(&ada)),
         ("kind", seal.cookie(&Plain { kind: 9, ..ada.clone() })),
-        ("reserved kind", seal.cookie(&Plain { kind: 3, ..ada.clone() })),
+        ("stored kind", seal.cookie(&Plain { kind: 3, owner: Vec::new(), ..ada.clone() })),
+        ("a copy", seal.cookie(&copy_of(ada.clone()))),
         ("anonymous owner", seal.cookie(&Plain { kind: 1, ..ada.clone() })),
         ("idle", seal.cookie(&Plain { idle_deadline: START, ..ada.clone() })),
         ("absolute", seal.cookie(&Plain { absolute_deadline: START, ..ada.clone() })),
@@ -526,6 +634,7 @@ fn the_log_tells_failures_apart() {
         (Seal { key_id: [0; 4], ..seal.clone() }.cookie(&ada), "unknown_key"),
         (Seal { realm: "x".into(), ..seal.clone() }.cookie(&ada), "forged"),
         (seal.cookie(&Plain { kind: 0, ..ada.clone() }), "invalid"),
+        (seal.cookie(&copy_of(ada.clone())), "wrong_kind"),
         (seal.cookie(&Plain { idle_deadline: 1, ..ada.clone() }), "idle"),
         (seal.cookie(&Plain { absolute_deadline: 1, ..ada.clone() }), "absolute"),
         (seal.cookie(&Plain::of("ada", START + 3_600_001)), "from_the_future"),
