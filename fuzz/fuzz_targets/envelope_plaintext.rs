@@ -35,7 +35,8 @@ fuzz_target!(|input: &[u8]| {
     let kind = match plain.kind {
         1 => Kind::Anonymous,
         2 => Kind::Stateless,
-        _ => Kind::Stored,
+        3 => Kind::Stored,
+        _ => Kind::Hybrid,
     };
     assert_eq!(inspection.kind(), kind);
     assert_eq!(inspection.is_remembered(), plain.flags == 1);
@@ -44,7 +45,11 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(inspection.created_at(), plain.created);
     assert_eq!(inspection.authenticated_at(), plain.authenticated);
     assert_eq!(inspection.last_seen_at(), plain.last_seen);
-    assert!(inspection.idle_deadline() <= plain.idle_deadline);
+    assert_eq!(inspection.confirmed_at(), plain.confirmed);
+    assert_eq!(inspection.version(), plain.version);
+    assert_eq!(inspection.renewed_at(), plain.renewed);
+    assert_eq!(inspection.label().unwrap_or_default().as_bytes(), plain.label);
+    assert!(kind == Kind::Stored || inspection.idle_deadline() <= plain.idle_deadline);
     assert!(inspection.absolute_deadline() <= plain.absolute_deadline);
     let _ = inspection.data_json();
 
@@ -52,7 +57,7 @@ fuzz_target!(|input: &[u8]| {
     let request = sessions.begin([cookie.as_bytes()]);
     let session = ready(request.session()).expect("a session");
     // These sessions have no store, so they open no envelope that needs one.
-    assert_eq!(session.is_live(), inspection.verdict().is_ok() && kind != Kind::Stored);
+    assert_eq!(session.is_live(), inspection.verdict().is_ok() && plain.kind < 3);
     if !session.is_live() {
         return;
     }
@@ -99,18 +104,23 @@ fn read(plaintext: &[u8]) -> Option<Plain> {
     plain.version = number(take(6)?);
     let owner = number(take(2)?);
     plain.owner = take(usize::try_from(owner).ok()?)?.to_vec();
+    if plain.kind == 4 {
+        plain.renewed = number(take(6)?);
+        let label = take(1)?[0];
+        plain.label = take(usize::from(label))?.to_vec();
+    }
     for _ in 0..number(take(2)?) {
         let name = take(1)?[0];
         let name = take(usize::from(name))?.to_vec();
         let json = number(take(4)?);
         plain.fields.push((name, take(usize::try_from(json).ok()?)?.to_vec()));
     }
-    let lawful = matches!(plain.kind, 1..=3)
+    let lawful = matches!(plain.kind, 1..=4)
         && plain.flags < 2
         && plain.id != [0; 32]
         && plain.owner.len() <= 512
-        && (plain.kind == 2 || plain.owner.is_empty())
-        && std::str::from_utf8(&plain.owner).is_ok();
+        && (matches!(plain.kind, 2 | 4) || plain.owner.is_empty())
+        && [&plain.owner, &plain.label].iter().all(|text| std::str::from_utf8(text).is_ok());
     lawful.then_some(plain)
 }
 
