@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use hardtack::{Clock, CookiePolicy, Inspection, Lifetime, Sessions};
+use hardtack::{Clock, CookiePolicy, Inspection, Kind, Lifetime, Sessions};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -45,6 +45,17 @@ struct Details {
     last_seen_at: u64,
     idle_deadline: u64,
     absolute_deadline: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copy: Option<Copy>,
+}
+
+/// What only a copy of a stored record knows (`Sessions::hybrid`).
+#[derive(Serialize)]
+struct Copy {
+    confirmed_at: u64,
+    version: u64,
+    renewed_at: Option<u64>,
+    label: Option<String>,
 }
 
 pub(crate) fn inspect(args: &Inspect) -> Result<ExitCode, Failure> {
@@ -94,6 +105,12 @@ fn report(inspection: &Inspection) -> Result<Report, Failure> {
             last_seen_at: inspection.last_seen_at(),
             idle_deadline: inspection.idle_deadline(),
             absolute_deadline: inspection.absolute_deadline(),
+            copy: (inspection.kind() == Kind::Hybrid).then(|| Copy {
+                confirmed_at: inspection.confirmed_at(),
+                version: inspection.version(),
+                renewed_at: Some(inspection.renewed_at()).filter(|time| *time != 0),
+                label: inspection.label().map(Into::into),
+            }),
         }),
     })
 }

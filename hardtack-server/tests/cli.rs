@@ -249,6 +249,35 @@ fn an_owner_is_told_with_the_time_of_the_proof() {
     assert_eq!(session["kind"], "stateless");
 }
 
+/// A copy of a stored record says of which version it is and when the store last answered for it; other sessions say
+/// nothing of the kind.
+#[test]
+fn a_copy_of_a_stored_session_is_told_with_what_it_is_a_copy_of() {
+    let vectors: Value = serde_json::from_str(include_str!("../../hardtack/tests/data/envelopes.json")).unwrap();
+    let (keys, now) = (vectors["key"].as_str().unwrap(), vectors["now"].as_u64().unwrap());
+    let mut copies = 0;
+    // One of the others has a number in it that this test's reader of JSON does not take.
+    let is_plain = |vector: &&Value| vector["header"]["kind"].as_u64() >= Some(3) || vector["fields"] == json!([]);
+    for vector in vectors["open"].as_array().unwrap().iter().filter(is_plain) {
+        let (published, code) = (&vector["header"], i32::from(vector["verdict"] != "live"));
+        let session = &at(keys, "inspect", now, &[], vector["value"].as_str().unwrap()).json(code)["session"];
+        if published["kind"] != 4 {
+            assert_eq!(session.get("copy"), None, "{}", vector["name"]);
+            continue;
+        }
+        copies += 1;
+        let unless = |name: &str, none: Value| Some(&published[name]).filter(|value| **value != none);
+        let copy = json!({
+            "confirmed_at": published["confirmed"],
+            "version": published["version"],
+            "renewed_at": unless("renewed", json!(0)),
+            "label": unless("label", json!("")),
+        });
+        assert_eq!((&session["kind"], &session["copy"]), (&json!("hybrid"), &copy), "{}", vector["name"]);
+    }
+    assert!(copies >= 4, "{copies} copies");
+}
+
 /// C01, F02: nothing repeats.
 #[test]
 fn the_same_data_is_never_sealed_twice_to_the_same_value() {
