@@ -10,7 +10,7 @@ use axum::{
 use hardtack::{Device, Handle, Session};
 use serde_json::json;
 
-use super::{Site, api, label, pages, views};
+use super::{Site, api, copies, label, pages, views};
 use crate::{Failure, cli::Placement};
 
 const PAGE: &str = "/devices";
@@ -125,6 +125,7 @@ async fn end(site: &Site, session: &Session, owner: &str, handle: &str) -> Resul
         return Ok(Ended::None);
     }
     site.sessions.end(&handle).await?;
+    copies::mark(site).await;
     Ok(Ended::Another)
 }
 

@@ -3,8 +3,7 @@
 use axum::http::HeaderMap;
 use hardtack::{Device, Inspection, Kind, Session};
 
-use super::{Site, views::presented};
-use crate::cli::Placement;
+use super::{Site, copies, views::presented};
 
 pub(super) struct Fact {
     pub(super) name: &'static str,
@@ -54,7 +53,11 @@ impl<'a> Known<'a> {
                  and all else are {}.",
                 self.site.place
             ),
-            Kind::Anonymous if self.site.placement == Placement::Stored => {
+            Kind::Hybrid => format!(
+                "It holds a copy of the session, for a minute at a time; the session itself is {}.",
+                self.site.place
+            ),
+            Kind::Anonymous if self.site.placement.has_store() => {
                 "It holds all that is known of you, until there is something that is worth a record in the store."
                     .into()
             }
@@ -72,7 +75,10 @@ impl<'a> Known<'a> {
         if let Some(label) = &device.label {
             facts.push(fact("Device", label.clone(), "what your browser said of itself at sign-in"));
         }
-        let place = if envelope.kind() == Kind::Stored { &*self.site.place } else { "in the cookie" };
+        let place = match envelope.kind() {
+            Kind::Stored | Kind::Hybrid => &*self.site.place,
+            _ => "in the cookie",
+        };
         facts.extend([
             fact("Handle", device.handle.to_string(), "a public name; it opens nothing"),
             fact("Kind", format!("{:?}", envelope.kind()).to_lowercase(), ""),
@@ -88,6 +94,11 @@ impl<'a> Known<'a> {
             fact("Generation", device.generation.to_string(), "counts renewals"),
         ]);
         facts
+    }
+
+    /// Of the copy and its feed; nothing in other placements.
+    pub(super) fn copy(&self) -> Vec<Fact> {
+        copies::facts(self.site, &self.envelope)
     }
 
     pub(super) fn clocks(&self) -> Vec<ClockView> {
@@ -125,7 +136,7 @@ pub(super) fn stranger(site: &Site, session: &Session, headers: &HeaderMap) -> V
     refusal.into_iter().chain([nobody]).collect()
 }
 
-fn fact(name: &'static str, value: String, note: &'static str) -> Fact {
+pub(super) fn fact(name: &'static str, value: String, note: &'static str) -> Fact {
     Fact { name, value, note }
 }
 

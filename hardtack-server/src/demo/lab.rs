@@ -86,7 +86,9 @@ async fn conduct(site: &Site, form: &LabForm) -> Result<Finding, Failure> {
             &site.sessions,
             signed_out(&site.sessions).await?,
             match site.placement {
-                Placement::Stored | Placement::Hybrid => "The bytes are as good as ever; what they name is no longer in the store.",
+                Placement::Stored | Placement::Hybrid => {
+                    "The bytes are as good as ever; what they name is no longer in the store."
+                }
                 Placement::Stateless => {
                     "The bytes are as good as ever; the server remembers that the session has ended."
                 }
@@ -103,7 +105,9 @@ async fn conduct(site: &Site, form: &LabForm) -> Result<Finding, Failure> {
             &site.later,
             format!("{COOKIE}={value}"),
             match site.placement {
-                Placement::Stored | Placement::Hybrid => "The store gives out nothing whose time is over, removed or not yet.",
+                Placement::Stored | Placement::Hybrid => {
+                    "The store gives out nothing whose time is over, removed or not yet."
+                }
                 Placement::Stateless => {
                     "The deadline is sealed inside. What the browser believes of its age does not count."
                 }

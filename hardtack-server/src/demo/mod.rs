@@ -1,6 +1,7 @@
 //! `hardtack demo`: a small site on real sessions.
 
 mod api;
+mod copies;
 mod devices;
 mod facts;
 mod lab;
@@ -41,6 +42,8 @@ struct Site {
     place: String,
     clock: Clock,
     keys: Keyring,
+    /// Where cookies hold copies: what tells other servers of endings here.
+    marks: Option<copies::Marks>,
     /// The file of the keys, when they come from one.
     key_file: Option<PathBuf>,
     /// The same sessions on a clock that runs ahead, to see them expire without waiting.
@@ -85,8 +88,8 @@ async fn serve(args: Demo) -> Result<(), Failure> {
     println!("  password   {}", password.told());
     println!("\nOpen the page, add one, log in, log out. Ctrl-C ends the demo.");
 
-    let (placement, place) = (args.placement, housing.place);
-    let site = Arc::new(Site { sessions, password, placement, place, clock: now, keys, key_file, later });
+    let (placement, marks, place) = (args.placement, housing.feed().map(copies::Marks::new), housing.place);
+    let site = Arc::new(Site { sessions, password, placement, place, clock: now, marks, keys, key_file, later });
     let app = routes::router(site).into_make_service();
     let handle = Handle::new();
     tokio::spawn(signals::end_on_signal(handle.clone()));

@@ -11,7 +11,7 @@ use axum::{
 use hardtack::{CommitError, Field, Session, login::safe_next};
 use serde::Deserialize;
 
-use super::{Site, api, label, password::MAX_PASSWORD, routes, views};
+use super::{Site, api, copies, label, password::MAX_PASSWORD, routes, views};
 
 pub(super) const COUNT: Field<u64> = Field::new("count");
 
@@ -87,8 +87,12 @@ pub(super) async fn log_in(
     }
 }
 
-pub(super) async fn log_out(session: Session) -> Redirect {
+pub(super) async fn log_out(State(site): State<Arc<Site>>, session: Session) -> Redirect {
     session.sign_out();
+    // What fails here fails again with the response, and is told there.
+    if session.commit().await.is_ok() {
+        copies::mark(&site).await;
+    }
     Redirect::to("/")
 }
 

@@ -12,7 +12,7 @@ use axum::{
 };
 use hardtack::{CommitError, csrf::CsrfLayer};
 
-use super::{Site, api, devices, lab, pages, views};
+use super::{Site, api, copies, devices, lab, pages, views};
 
 /// The largest body of a request: far more than a cookie can hold.
 const MAX_BODY: usize = 64 * 1024;
@@ -30,6 +30,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/devices/end-others", post(devices::end_others_on_page))
         .route("/lab", get(lab::show).post(lab::experiment))
         .route("/lab/rotate", post(lab::rotate))
+        .route("/text", post(copies::keep_text))
         .route("/api/session", get(api::show))
         .route("/api/session/store", post(api::store))
         .route("/api/session/destroy", post(api::destroy))

@@ -9,10 +9,11 @@ use hardtack::{Device, Session};
 
 use super::{
     Site,
+    copies::TEXT,
     facts::{ClockView, Fact, FieldView, Known, ago, fields, stranger, words},
     pages::COUNT,
 };
-use crate::Failure;
+use crate::{Failure, cli::Placement};
 
 pub(super) const COOKIE: &str = "__Host-session";
 /// What browsers keep of a cookie's name and value together.
@@ -77,6 +78,10 @@ struct HomePage {
     flags: &'static [Flag],
     clocks: Vec<ClockView>,
     fields: Vec<FieldView>,
+    /// The hybrid placement: facts about the copy, and a text that may grow.
+    is_hybrid: bool,
+    copy: Vec<Fact>,
+    text: String,
 }
 
 #[derive(Template)]
@@ -207,6 +212,9 @@ pub(super) fn home(site: &Site, session: &Session, headers: &HeaderMap) -> Respo
         flags: FLAGS,
         clocks: known.as_ref().map(Known::clocks).unwrap_or_default(),
         fields: fields(session),
+        is_hybrid: site.placement == Placement::Hybrid,
+        copy: known.as_ref().map(Known::copy).unwrap_or_default(),
+        text: session.get(TEXT).unwrap_or_default(),
         page: Page::new(site, session, "/"),
     };
     html(&page)
