@@ -13,7 +13,7 @@ use redis::Commands;
 use super::rows::{ANY, DAY, HOUR, NOW, key, row};
 
 /// A few of everything: rows with and without an owner, tombstones, epochs.
-async fn fill(store: &RedisStore) {
+pub async fn fill(store: &RedisStore) {
     for owner in ["ada", "bob", "carol"] {
         for number in 1..=4 {
             assert_eq!(store.create(key(owner, number), row(owner, 1), ANY, NOW).await.unwrap(), Created::Created);

@@ -209,7 +209,9 @@ async fn many_news_come_whole() {
 #[tokio::test]
 async fn nothing_depends_on_the_channel() {
     let redis = Redis::start();
-    redis.cli(&["acl", "setuser", "shop", "on", ">secret", "~shop:*", "+@all", "resetchannels"]);
+    let rights = "~shop:* +@read +@write +@scripting +@connection +@pubsub +info +time +wait +cluster|slots";
+    let user = ["acl", "setuser", "shop", "on", ">secret", "resetchannels"];
+    redis.cli(&user.into_iter().chain(rights.split(' ')).collect::<Vec<_>>());
     let store = RedisStore::at(&format!("redis://shop:secret@{}", redis.address())).prefix("shop").connect().await;
     let store = store.unwrap();
     let cursor = store.read(None, Duration::ZERO).await.unwrap().cursor;

@@ -1,9 +1,11 @@
 //! Which servers and settings do not start, and what the operator is told.
 
-use hardtack::store::{RedisSettings, RedisStore, Store};
+use std::time::Duration;
+
+use hardtack::store::{RedisSettings, RedisStore, Store, feed::Feed};
 use hardtack_engines::Redis;
 
-use super::rows::{ANY, NOW, key, row};
+use super::rows::{ANY, DAY, NOW, key, row};
 
 async fn refusal(settings: RedisSettings) -> String {
     match settings.connect().await {
@@ -105,6 +107,30 @@ async fn a_message_repeats_no_password() {
     assert!(why.contains("NOAUTH") || why.contains("uthentication"), "{why}");
     let debug = format!("{:?}", RedisStore::connect(&redis.url()).await.unwrap());
     assert!(debug.contains(&at.to_string()) && !debug.contains("secret0"), "{debug}");
+}
+
+/// The rights that `docs/operating.md` says a user needs are enough.
+#[tokio::test]
+async fn a_user_with_few_rights_suffices() {
+    let redis = Redis::start();
+    let rights = "~shop:* &shop:* +@read +@write +@scripting +@connection +@pubsub +info +time +wait +cluster|slots";
+    let user = ["acl", "setuser", "shop", "on", ">secret"];
+    redis.cli(&user.into_iter().chain(rights.split(' ')).collect::<Vec<_>>());
+    let store = RedisStore::at(&format!("redis://shop:secret@{}", redis.address())).prefix("shop").connect().await;
+    let store = store.unwrap();
+    super::keys::fill(&store).await;
+    let cursor = store.read(None, Duration::ZERO).await.unwrap().cursor;
+    let waits = tokio::spawn({
+        let store = store.clone();
+        async move { store.read(Some(cursor), Duration::from_secs(60)).await.unwrap().news.len() }
+    });
+    while !waits.is_finished() {
+        store.create(key("dora", 1), row("dora", 1), ANY, NOW).await.unwrap();
+        store.delete(key("dora", 1), NOW + DAY).await.unwrap();
+        while store.purge(NOW + 3 * DAY, 100).await.unwrap() > 0 {}
+    }
+    assert!(waits.await.unwrap() > 0, "whoever waits is woken");
+    store.scan(None, 100).await.unwrap();
 }
 
 #[tokio::test]

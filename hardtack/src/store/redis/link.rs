@@ -107,15 +107,19 @@ impl Link {
     pub(super) async fn call(&self, call: Call<'_>) -> Result<(Value, u32), Fault> {
         let (mut connection, dead) = self.open().await?.parts();
         let mut waiting = Waiting { dead: &dead, since: Instant::now(), left: true };
-        let answers = if call.asking || call.replicas.is_some() {
-            let (pipeline, expected) = call.pipeline();
-            connection.send_packed_commands(&pipeline, call.asking.into(), expected).await
-        } else {
-            connection.send_packed_command(call.command).await.map(|answer| vec![answer])
-        };
+        if !call.asking && call.replicas.is_none() {
+            let answer = connection.send_packed_command(call.command).await;
+            waiting.left = false;
+            return answer
+                .and_then(Value::extract_error)
+                .map(|answer| (answer, 0))
+                .map_err(|error| fault(&error, &dead));
+        }
+        let (pipeline, expected) = call.pipeline();
+        let answers = connection.send_packed_commands(&pipeline, call.asking.into(), expected).await;
         waiting.left = false;
-        let mut answers = answers.map_err(|error| self.fault(&error, &dead))?.into_iter();
-        let answer = answers.next().unwrap_or_default().extract_error().map_err(|error| self.fault(&error, &dead))?;
+        let mut answers = answers.map_err(|error| fault(&error, &dead))?.into_iter();
+        let answer = answers.next().unwrap_or_default().extract_error().map_err(|error| fault(&error, &dead))?;
         let replicas = match answers.next() {
             Some(Value::Int(replicas)) => u32::try_from(replicas).unwrap_or_default(),
             _ => 0,
@@ -158,14 +162,6 @@ impl Link {
                 Err(fault)
             }
         }
-    }
-
-    fn fault(&self, error: &RedisError, dead: &AtomicBool) -> Fault {
-        let fault = Fault::of(error);
-        if matches!(fault, Fault::Lost(_)) {
-            dead.store(true, Relaxed);
-        }
-        fault
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -213,6 +209,15 @@ impl Drop for Waiting<'_> {
             self.dead.store(true, Relaxed);
         }
     }
+}
+
+/// What an error means; one that says nothing about the command ends the connection.
+fn fault(error: &RedisError, dead: &AtomicBool) -> Fault {
+    let fault = Fault::of(error);
+    if matches!(fault, Fault::Lost(_)) {
+        dead.store(true, Relaxed);
+    }
+    fault
 }
 
 /// Held by the task that reads and writes. It may also end with the runtime that it runs in.

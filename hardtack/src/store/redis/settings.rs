@@ -69,8 +69,8 @@ impl RedisSettings {
     /// for a setting out of its range.
     pub async fn connect(self) -> Result<RedisStore, BuildError> {
         let setting = |why: &str| BuildError::Setting { why: why.into() };
-        let urls = self.urls.iter().flat_map(|url| url.split(',')).map(str::trim).filter(|url| !url.is_empty());
-        let seeds: Result<Vec<_>, _> = urls.map(nodes::parse).collect();
+        let urls = self.urls.iter().flat_map(|urls| each(urls));
+        let seeds: Result<Vec<_>, _> = urls.map(|url| nodes::parse(&url)).collect();
         let seeds = seeds.map_err(|why| setting(&format!("the URL of Redis: {why}")))?;
         if seeds.is_empty() {
             return Err(setting("the URL of Redis: name a server, as in redis://127.0.0.1:6379"));
@@ -114,6 +114,22 @@ async fn agree(nodes: &Nodes, keys: &Keys) -> Result<(), Fault> {
     }))
 }
 
+/// The URLs of a text with several: `redis://one,redis://two`, or in short `redis://user:password@one,two:6380/2`.
+fn each(urls: &str) -> Vec<String> {
+    let parts: Vec<_> = urls.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    let Some((first, others)) = parts.split_first() else { return Vec::new() };
+    let host = first.find("://").map_or(0, |at| at + 3);
+    let host = first.rfind('@').map_or(host, |at| host.max(at + 1));
+    let path = |part: &str| part.find(['/', '?', '#']).map_or(part.len(), |at| at);
+    let shared = parts.last().filter(|last| !others.is_empty() && !last.contains("://")).copied().unwrap_or_default();
+    let whole = |part: &str| match path(part) == part.len() {
+        true => format!("{}{part}{}", &first[..host], &shared[path(shared)..]),
+        false => format!("{}{part}", &first[..host]),
+    };
+    let others = others.iter().map(|part| if part.contains("://") { (*part).to_owned() } else { whole(part) });
+    std::iter::once(whole(&first[host..])).chain(others).collect()
+}
+
 /// TLS needs somebody who does its cryptography. An application that has chosen keeps its choice.
 fn use_tls(seeds: &[ConnectionInfo]) {
     static ONCE: Once = Once::new();
@@ -131,5 +147,26 @@ fn advice(fault: Fault) -> String {
     match fault {
         Fault::Refused(why) => why,
         fault => format!("{fault}; see whether it runs, and whether this program may reach it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::each;
+
+    #[test]
+    fn servers_may_share_what_is_around_them() {
+        for (text, urls) in [
+            ("", &[][..]),
+            ("redis://a", &["redis://a"]),
+            ("redis://:p@a:1/2", &["redis://:p@a:1/2"]),
+            ("redis://a:1, redis://b:2/3", &["redis://a:1", "redis://b:2/3"]),
+            ("rediss://u:p@a:1,b:2/3", &["rediss://u:p@a:1/3", "rediss://u:p@b:2/3"]),
+            ("redis://a,b,", &["redis://a", "redis://b"]),
+            ("redis://[::1]:1,[::2]:2", &["redis://[::1]:1", "redis://[::2]:2"]),
+            ("valkey://a,b,redis://c", &["valkey://a", "valkey://b", "redis://c"]),
+        ] {
+            assert_eq!(each(text), urls, "{text}");
+        }
     }
 }
