@@ -58,6 +58,10 @@ pub enum Placement {
     HybridSqlite,
     #[cfg(feature = "engines")]
     Redis,
+    #[cfg(feature = "engines")]
+    Postgres,
+    #[cfg(feature = "engines")]
+    HybridPostgres,
 }
 
 /// One server of the application.
@@ -97,6 +101,8 @@ impl Setup {
             Placement::HybridMemory | Placement::HybridThatAsks => true,
             #[cfg(feature = "sqlite")]
             Placement::HybridSqlite => true,
+            #[cfg(feature = "engines")]
+            Placement::HybridPostgres => true,
             _ => false,
         }
     }
@@ -165,6 +171,22 @@ impl Setup {
                 let prefix = format!("world-{}", WORLDS.fetch_add(1, Ordering::Relaxed));
                 let open = || wait(hardtack::store::RedisStore::at(&url).prefix(&prefix).connect()).unwrap();
                 (vec![Engine::Redis(open()), Engine::Redis(open())], None)
+            }
+            #[cfg(feature = "engines")]
+            Placement::Postgres | Placement::HybridPostgres => {
+                use std::sync::LazyLock;
+                static SERVER: LazyLock<hardtack_engines::Postgres> =
+                    LazyLock::new(|| hardtack_engines::Postgres::start_with(&["fsync=off"]));
+                static WORLDS: AtomicUsize = AtomicUsize::new(0);
+                // The connections of a store run where it was opened.
+                static RUNTIME: LazyLock<tokio::runtime::Runtime> =
+                    LazyLock::new(|| tokio::runtime::Runtime::new().unwrap());
+                let schema = format!("world_{}", WORLDS.fetch_add(1, Ordering::Relaxed));
+                let open = || {
+                    let settings = hardtack::store::PostgresStore::settings().schema(&schema).connections(2);
+                    RUNTIME.block_on(settings.connect(&SERVER.url("postgres"))).unwrap()
+                };
+                (vec![Engine::Postgres(open()), Engine::Postgres(open())], None)
             }
         }
     }
