@@ -100,6 +100,18 @@ macro_rules! placements {
             const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::HybridRedis };
             tests! { SETUP; $($everywhere)* $($hybrid)* }
         }
+        #[cfg(feature = "engines")]
+        mod stored_in_postgres {
+            use crate::world::{Framework, Placement, Setup};
+            const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::Postgres };
+            tests! { SETUP; $($everywhere)* $($recorded)* $($stored)* }
+        }
+        #[cfg(feature = "engines")]
+        mod hybrid_in_postgres {
+            use crate::world::{Framework, Placement, Setup};
+            const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::HybridPostgres };
+            tests! { SETUP; $($everywhere)* $($hybrid)* }
+        }
     };
 }
 

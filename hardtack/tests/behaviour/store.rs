@@ -145,6 +145,8 @@ pub enum Engine {
     Sqlite(hardtack::store::SqliteStore),
     #[cfg(feature = "engines")]
     Redis(hardtack::store::RedisStore),
+    #[cfg(feature = "engines")]
+    Postgres(hardtack::store::PostgresStore),
 }
 
 macro_rules! with_engine {
@@ -155,6 +157,8 @@ macro_rules! with_engine {
             Engine::Sqlite($store) => $call,
             #[cfg(feature = "engines")]
             Engine::Redis($store) => $call,
+            #[cfg(feature = "engines")]
+            Engine::Postgres($store) => $call,
         }
     };
 }

@@ -60,6 +60,10 @@ pub enum Placement {
     Redis,
     #[cfg(feature = "engines")]
     HybridRedis,
+    #[cfg(feature = "engines")]
+    Postgres,
+    #[cfg(feature = "engines")]
+    HybridPostgres,
 }
 
 /// One server of the application.
@@ -100,7 +104,7 @@ impl Setup {
             #[cfg(feature = "sqlite")]
             Placement::HybridSqlite => true,
             #[cfg(feature = "engines")]
-            Placement::HybridRedis => true,
+            Placement::HybridRedis | Placement::HybridPostgres => true,
             _ => false,
         }
     }
@@ -169,6 +173,22 @@ impl Setup {
                 let prefix = format!("world-{}", WORLDS.fetch_add(1, Ordering::Relaxed));
                 let open = || wait(hardtack::store::RedisStore::at(&url).prefix(&prefix).connect()).unwrap();
                 (vec![Engine::Redis(open()), Engine::Redis(open())], None)
+            }
+            #[cfg(feature = "engines")]
+            Placement::Postgres | Placement::HybridPostgres => {
+                use std::sync::LazyLock;
+                static SERVER: LazyLock<hardtack_engines::Postgres> =
+                    LazyLock::new(|| hardtack_engines::Postgres::start_with(&["fsync=off"]));
+                static WORLDS: AtomicUsize = AtomicUsize::new(0);
+                // The connections of a store run where it was opened.
+                static RUNTIME: LazyLock<tokio::runtime::Runtime> =
+                    LazyLock::new(|| tokio::runtime::Runtime::new().unwrap());
+                let schema = format!("world_{}", WORLDS.fetch_add(1, Ordering::Relaxed));
+                let open = || {
+                    let settings = hardtack::store::PostgresStore::settings().schema(&schema).connections(2);
+                    RUNTIME.block_on(settings.connect(&SERVER.url("postgres"))).unwrap()
+                };
+                (vec![Engine::Postgres(open()), Engine::Postgres(open())], None)
             }
         }
     }
