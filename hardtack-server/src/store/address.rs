@@ -104,13 +104,26 @@ pub(crate) struct ServerAddress {
 impl ServerAddress {
     /// `rest` is what follows the scheme and its colon.
     fn parse(scheme: &str, rest: &str, place: &str) -> Result<Self, Failure> {
-        let shown = rest.strip_prefix("//").and_then(visible).ok_or_else(|| {
+        let whole = Zeroizing::new(format!("{scheme}:{rest}"));
+        // Several servers of Redis are several addresses, with commas between.
+        let mut servers: Vec<&str> = Vec::new();
+        let mut from = 0;
+        for (comma, _) in whole.match_indices(',') {
+            let next = &whole[comma + 1..];
+            if scheme.starts_with("redis") && (next.starts_with("redis://") || next.starts_with("rediss://")) {
+                servers.push(&whole[from..comma]);
+                from = comma + 1;
+            }
+        }
+        servers.push(&whole[from..]);
+        let shown: Option<Vec<_>> = servers.into_iter().map(visible).collect();
+        let shown = shown.ok_or_else(|| {
             format!(
                 "{place} {scheme}:… is no address of a server; write {CHOICES}, and in a password %40 for @, %2F for /, \
                  %3A for :, %3F for ?, %23 for # and %25 for %"
             )
         })?;
-        Ok(Self { whole: Zeroizing::new(format!("{scheme}:{rest}")), shown: format!("{scheme}://{shown}") })
+        Ok(Self { shown: shown.join(","), whole })
     }
 
     /// All of it, for the driver alone.
@@ -121,7 +134,8 @@ impl ServerAddress {
 
 /// The part of an address that may be shown. `None` where it is not certain which part that is, as with a password
 /// that is not encoded.
-fn visible(rest: &str) -> Option<String> {
+fn visible(address: &str) -> Option<String> {
+    let (scheme, rest) = address.split_once("://")?;
     let (address, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = address.split_once('/').unwrap_or((address, ""));
     let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
@@ -137,7 +151,8 @@ fn visible(rest: &str) -> Option<String> {
         && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.%".contains(&byte))
         && !parameters.contains(['@', '?'])
         && !rest.contains('#');
-    is_certain.then(|| if path.is_empty() { hosts.to_owned() } else { format!("{hosts}/{path}") })
+    let slash = if path.is_empty() { "" } else { "/" };
+    is_certain.then(|| format!("{scheme}://{hosts}{slash}{path}"))
 }
 
 /// Whether this could stand before the colon of an address (RFC 3986, section 3.1).
@@ -189,7 +204,8 @@ mod tests {
             ("redis://localhost", "redis://localhost"),
             ("redis://:s3cret@host:6380/2", "redis://host:6380/2"),
             ("REDISS://ada:s3cret@[::1]:6380/2?protocol=resp3", "rediss://[::1]:6380/2"),
-            ("redis://:s3cret@a:1,b:2", "redis://a:1,b:2"),
+            ("redis://:s3cret@a:1,redis://ada:s3cret@b/1,rediss://c", "redis://a:1,redis://b/1,rediss://c"),
+            ("postgres://ada:s3cret@a,b:5433/x", "postgres://a,b:5433/x"),
             ("postgres://ada:s3cret@db.example/x?sslmode=require", "postgres://db.example/x"),
             ("postgresql://ada@127.0.0.1:5433/x?password=s3cret", "postgresql://127.0.0.1:5433/x"),
             ("postgres:///x?host=/run/s3cret", "postgres:///x"),
@@ -222,6 +238,8 @@ mod tests {
             "redis://:pa#s3cret@host/0",
             "redis://:pa@s3cret@host/0",
             "redis://u:pa:s3cret@host/0",
+            "redis://:x@host,redis://:pa/s3cret@host",
+            "redis://:x@host,http://:s3cret@host",
             "redis://:x@host:s3cret/0",
             "postgres://h/x?password=a@s3cret",
             "postgres://h/x/s3cret@y",

@@ -1,8 +1,9 @@
 //! [`PostgresSettings`]: how a [`PostgresStore`] is made, where the defaults do not fit.
 
+#[cfg(any(feature = "deadpool-postgres-0_14", feature = "sqlx-0_9"))]
+use super::driver::Console;
 use super::{
     PostgresStore,
-    driver::Console,
     news::Waiting,
     schema,
     statements::{SchemaName, Statements},
