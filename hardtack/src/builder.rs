@@ -200,8 +200,9 @@ impl SessionsBuilder {
     /// Moves sessions of another placement into the store, until a date: with the next request, under their
     /// own ids, once (B12). Until then their cookies are taken beside those of this placement.
     ///
-    /// Only [`Kind::Stateless`] can be moved, and only into a store. Endings of such sessions are known to
-    /// the [`revocations`](Self::revocations) that the stateless placement used: pass them on.
+    /// [`Kind::Stateless`] is moved into a store; endings of such sessions are known to the
+    /// [`revocations`](Self::revocations) that the stateless placement used: pass them on. [`Kind::Hybrid`] is taken by
+    /// [`Sessions::stored`], in whose store the records are already: the way back from hybrid.
     pub fn migrate_from(mut self, kind: Kind, until: SystemTime) -> Self {
         self.migrated = Some((kind, until));
         self
