@@ -15,6 +15,7 @@ macro_rules! claims {
 }
 
 mod api;
+mod copies;
 mod crowd;
 mod devices;
 mod http;

@@ -20,6 +20,7 @@ pub(crate) enum Placement {
     /// In a file of the data folder: what the demo does unless it is told otherwise.
     Stored,
     Stateless,
+    Hybrid,
 }
 
 /// The working directory of a demo, with its data folder in it.
@@ -54,8 +55,10 @@ impl Folder {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hardtack"));
         command.current_dir(self.path()).args(["demo", "--listen", "127.0.0.1:0"]);
-        if self.placement == Placement::Stateless {
-            command.args(["--placement", "stateless"]);
+        match self.placement {
+            Placement::Stored => {}
+            Placement::Stateless => drop(command.args(["--placement", "stateless"])),
+            Placement::Hybrid => drop(command.args(["--placement", "hybrid"])),
         }
         for name in ["HARDTACK_KEYS", "HARDTACK_STORE", "SECRET_PASSWORD", "RUST_LOG"] {
             command.env_remove(name);
