@@ -57,6 +57,7 @@ impl Site {
         Self { address, interruption }
     }
 
+    #[allow(dead_code)] // for the measurement in examples/unrelated.rs
     pub fn address(&self) -> SocketAddr {
         self.address
     }
