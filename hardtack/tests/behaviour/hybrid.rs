@@ -113,10 +113,13 @@ pub fn a_logout_is_heard_of_everywhere(setup: Setup) {
     assert!(world.there().sessions.feed_age().is_some_and(|age| age < 2 * SECOND), "and not because it is deaf");
 }
 
+/// Ends a browser's session, or more, in some way.
+type End = fn(&World, &mut Browser);
+
 /// E02, E03, E05, E06, D10: whichever way a session ends, its copies are over on every node.
 pub fn every_ending_is_heard_of(setup: Setup) {
     let world = setup.world();
-    let ends: [(&str, fn(&World, &mut Browser)); 4] = [
+    let ends: [(&str, End); 4] = [
         ("all of an owner", |world, _| drop(say(world.here(), "", "end-owner.ada"))),
         ("one device", |world, browser| {
             let handle = say(world.there(), &browser.cookie, "handle");
