@@ -1,8 +1,8 @@
 //! Who takes part. A contestant enters a run with one line in [`ALL`].
 
+use crate::http::Served;
 use crate::measure::Bench;
 use crate::payload::{Case, cases};
-use crate::http::Served;
 use crate::{b64, bare, floor, inproc, ours, peers, stored};
 
 /// What a module puts into the run.

@@ -15,12 +15,12 @@ use axum::serve::ListenerExt as _;
 use tempfile::NamedTempFile;
 use tokio::net::TcpListener;
 
-use crate::contestants;
 use crate::inproc::Service;
 use crate::measure::Measured;
+use crate::{contestants, redis};
 
-const SERVER_CORE: &str = "1";
-const LOAD_CORE: &str = "0";
+pub(crate) const SERVER_CORE: &str = "1";
+pub(crate) const LOAD_CORE: &str = "0";
 const WARM_UP: &str = "-d1s";
 const LOAD: &str = "-d5s";
 /// `/proc` counts CPU time in hundredths of a second, whatever the kernel's own timer does.
@@ -58,7 +58,8 @@ impl From<Service> for Served {
 
 /// Serves one contestant until standard input closes. Prints the port and the cookies that the router accepts.
 pub fn serve(row: &str) -> Result<(), Box<dyn Error>> {
-    let served = contestants::served().into_iter().find(|served| served.row == row).ok_or("no such row")?;
+    let mut served = contestants::served().into_iter().chain(redis::served());
+    let served = served.find(|served| served.row == row).ok_or("no such row")?;
     thread::spawn(|| {
         let _ = io::stdin().read(&mut [0]);
         std::process::exit(0);
@@ -76,20 +77,27 @@ pub fn serve(row: &str) -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// Loads every contestant in turn, `rounds` times over.
-pub fn run(rounds: usize) -> Result<Vec<Measured>, Box<dyn Error>> {
-    let served = contestants::served();
+/// What the servers of a section find in their environment.
+pub type Told = [(&'static str, String)];
+
+/// Loads every contestant in turn, `rounds` times over, for a table.
+pub fn run(
+    table: &'static str,
+    served: &[Served],
+    rounds: usize,
+    told: &Told,
+) -> Result<Vec<Measured>, Box<dyn Error>> {
     let mut measured = Vec::new();
-    for service in &served {
+    for service in served {
         for column in ["µs per request", "requests/s"] {
             // Requests per second depend on the generator, so only CPU times are compared.
             let reference = if column == "requests/s" { "" } else { service.over };
-            measured.push(Measured { table: "http", row: service.row, column, reference, samples: Vec::new() });
+            measured.push(Measured { table, row: service.row, column, reference, samples: Vec::new() });
         }
     }
     for _ in 0..rounds {
         for (service, columns) in served.iter().zip(measured.chunks_exact_mut(2)) {
-            let (cpu, rate) = load(service.row).map_err(|error| format!("{}: {error}", service.row))?;
+            let (cpu, rate) = load(service.row, told).map_err(|error| format!("{}: {error}", service.row))?;
             columns[0].samples.push(cpu);
             columns[1].samples.push(rate);
         }
@@ -98,8 +106,8 @@ pub fn run(rounds: usize) -> Result<Vec<Measured>, Box<dyn Error>> {
 }
 
 /// CPU microseconds per request and requests per second of a fresh server.
-fn load(row: &str) -> Result<(f64, f64), Box<dyn Error>> {
-    let server = Server::start(row)?;
+fn load(row: &str, told: &Told) -> Result<(f64, f64), Box<dyn Error>> {
+    let server = Server::start(row, told)?;
     server.wrk(WARM_UP)?;
     let before = server.cpu_ticks()?;
     let (requests, seconds) = server.wrk(LOAD)?;
@@ -115,11 +123,12 @@ struct Server {
 }
 
 impl Server {
-    fn start(row: &str) -> Result<Self, Box<dyn Error>> {
+    fn start(row: &str, told: &Told) -> Result<Self, Box<dyn Error>> {
         let mut process = Command::new("taskset")
             .args(["-c", SERVER_CORE])
             .arg(std::env::current_exe()?)
             .args(["serve", row])
+            .envs(told.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -50,7 +50,13 @@ pub fn endings(table: &'static str, redis: &str, rounds: usize) -> Result<Vec<Me
         medians.push(waits[waits.len() / 2]);
         highest.push(waits[waits.len() * 99 / 100]);
     }
-    let measured = |column, samples| Measured { table, row: "an ending, until another server knows", column, reference: "", samples };
+    let measured = |column, samples| Measured {
+        table,
+        row: "an ending, until another server knows",
+        column,
+        reference: "",
+        samples,
+    };
     Ok(vec![measured("median ms", medians), measured("p99 ms", highest)])
 }
 

@@ -1,15 +1,15 @@
-//! The command: `hardtack-bench micro|inproc|memory|http|all|report [--rounds N] [--docs DIRECTORY]`.
+//! The command: `hardtack-bench micro|inproc|memory|http|redis|all|report [--rounds N] [--docs DIRECTORY]`.
 //!
 //! Run it through `bench/run`, which pins it and stands in the right directory. `report` only renders the results of
-//! earlier runs again. HTTP, and what ends
-//! sessions in memory, make one round for every eight of the others.
+//! earlier runs again. HTTP, Redis, and
+//! what ends sessions in memory, make one round for every eight of the others.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use hardtack_bench::{contestants, http, measure, memory, report, results};
+use hardtack_bench::{contestants, http, measure, memory, redis, report, results};
 
-const USAGE: &str = "usage: bench/run micro|inproc|memory|http|all|report [--rounds N] [--docs DIRECTORY]";
+const USAGE: &str = "usage: bench/run micro|inproc|memory|http|redis|all|report [--rounds N] [--docs DIRECTORY]";
 const RESULTS: &str = "results";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -33,7 +33,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "inproc" => &["inproc"],
         "memory" => &["memory"],
         "http" => &["http"],
-        "all" => &["micro", "inproc", "memory", "http"],
+        "redis" => &["redis"],
+        "all" => &["micro", "inproc", "memory", "http", "redis"],
         "report" => &[],
         _ => return Err(USAGE.into()),
     };
@@ -45,7 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn run(section: &str, rounds: usize) -> Result<(), Box<dyn Error>> {
     let (measured, allocations) = match section {
-        "http" => (http::run((rounds / 8).max(1))?, results::Allocations::new()),
+        "http" => (http::run("http", &contestants::served(), (rounds / 8).max(1), &[])?, results::Allocations::new()),
+        "redis" => (redis::run((rounds / 8).max(1))?, results::Allocations::new()),
         "memory" => {
             memory::use_cores("0,1")?;
             let mut measured = memory::loads(rounds);

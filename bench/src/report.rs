@@ -8,7 +8,7 @@ use crate::results::{self, Cell};
 use crate::svg;
 use crate::tables::{self, Compare, Table};
 
-const PEERS: [&str; 10] = [
+const PEERS: [&str; 13] = [
     "cookie",
     "axum",
     "axum-extra",
@@ -19,6 +19,9 @@ const PEERS: [&str; 10] = [
     "base64-simd",
     "serde_json",
     "rand",
+    "redis",
+    "tower-sessions-redis-store",
+    "fred",
 ];
 
 const NEW_PAGE: &str = "# Performance\n\n![Time per operation, shorter is better](performance.svg)\n";

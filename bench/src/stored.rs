@@ -15,7 +15,7 @@ use crate::payload::{Item, Payload};
 use crate::{bare, peers};
 
 /// How many sessions are loaded.
-const VISITORS: usize = 64;
+pub(crate) const VISITORS: usize = 64;
 
 const USER: Field<u64> = Field::new("user");
 const NAME: Field<String> = Field::new("name");
@@ -38,9 +38,14 @@ fn sqlite() -> SqliteStore {
     SqliteStore::open(path).expect("the target directory takes a file")
 }
 
-async fn router(store: impl Store, route: MethodRouter) -> (Router, Vec<String>) {
+pub(crate) async fn router(store: impl Store, route: MethodRouter) -> (Router, Vec<String>) {
     let keys = Keyring::ephemeral().expect("the system has random numbers");
     let sessions = Sessions::stored(keys, store).build().expect("the defaults build");
+    serve(&sessions, route).await
+}
+
+/// These sessions, with all visitors signed in.
+pub(crate) async fn serve(sessions: &Sessions, route: MethodRouter) -> (Router, Vec<String>) {
     let mut cookies = Vec::new();
     for visitor in 0..VISITORS {
         let cookie = sessions.cookie(|session| {
@@ -55,11 +60,11 @@ async fn router(store: impl Store, route: MethodRouter) -> (Router, Vec<String>)
     (Router::new().route("/", route).layer(sessions.layer()), cookies)
 }
 
-async fn read(session: Session) -> &'static str {
+pub(crate) async fn read(session: Session) -> &'static str {
     peers::greeting(session.get(USER))
 }
 
-async fn write(session: Session) -> &'static str {
+pub(crate) async fn write(session: Session) -> &'static str {
     session.update(USER, |user| user.unwrap_or_default() + 1);
     peers::greeting(session.get(USER))
 }

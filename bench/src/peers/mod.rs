@@ -4,6 +4,7 @@ pub mod actix;
 pub mod axum_extra;
 pub mod cookie_rs;
 pub mod tower_sessions;
+pub mod tower_sessions_redis;
 
 /// The secret of the peers that derive their keys from 64 bytes.
 const SECRET: [u8; 64] = [42; 64];
