@@ -127,6 +127,7 @@ impl ServerAddress {
     }
 
     /// All of it, for the driver alone.
+    #[cfg(any(feature = "redis", feature = "postgres"))]
     pub(super) fn whole(&self) -> &str {
         &self.whole
     }
