@@ -120,7 +120,7 @@ async fn what_belongs_to_one_owner_shares_a_slot() {
     assert!(slots.len() > 1);
 }
 
-/// J06: each call of the contract is one request and one answer; and an ending is two, because the counter is elsewhere.
+/// J06: each call of the contract is one request and one answer; an ending is two, because the counter is elsewhere.
 #[tokio::test]
 async fn every_call_is_one_round_trip() {
     let redis = Redis::start();

@@ -1,4 +1,5 @@
-//! Sessions in a real Redis, or in a Valkey when `HARDTACK_REDIS_SERVER` names one: the contract, and what is Redis' own.
+//! Sessions in a real Redis, or in a Valkey when `HARDTACK_REDIS_SERVER` names one: the contract, and what is Redis'
+//! own.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 
 mod away;

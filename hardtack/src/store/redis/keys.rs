@@ -78,6 +78,11 @@ impl Keys {
         self.of_shard(shard, ":x")
     }
 
+    /// What all names of a shard begin with.
+    pub(super) fn shard(&self, shard: u16) -> Vec<u8> {
+        self.of_shard(shard, "")
+    }
+
     /// The news of a shard.
     pub(super) fn news(&self, shard: u16) -> Vec<u8> {
         self.of_shard(shard, ":n")

@@ -26,6 +26,8 @@ use tokio::sync::Notify;
 const CONNECTING: Duration = Duration::from_secs(2);
 /// Who waited this long and left takes the connection along.
 const SILENCE: Duration = Duration::from_secs(1);
+/// How long a server that could not be reached is asked after all others.
+const LATELY: Duration = Duration::from_secs(5);
 /// How many calls may wait to be written before the next one waits to be one of them.
 const WAITING: usize = 1024;
 
@@ -125,6 +127,11 @@ impl Link {
             _ => 0,
         };
         Ok((answer, replicas))
+    }
+
+    /// Whether the last attempt to connect failed, a moment ago.
+    pub(super) fn failed_lately(&self) -> bool {
+        self.state().failed.as_ref().is_some_and(|(at, _)| at.elapsed() < LATELY)
     }
 
     /// Gives the connection up, because the server is not what it was.

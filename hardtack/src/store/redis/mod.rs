@@ -8,20 +8,20 @@
 //!
 //! # The epochs
 //!
-//! The counter that gives all epochs is one key, and an owner's epoch is in the owner's shard; an ending of an owner draws a
-//! number first and then runs its script. What may come between:
+//! The counter that gives all epochs is one key, and an owner's epoch is in the owner's shard; an ending of an owner
+//! draws a number first and then runs its script. What may come between:
 //!
 //! - *A sign-in that read the counter before the draw* has a lower number than the script writes. Its `create` comes
 //!   before the script, which then removes the row, or after it, and is refused.
 //! - *A sign-in that read the counter after the draw* began its verification after the ending was asked for, so it
 //!   verified the new credential. Its `create` is let in after the script; a row from before it is removed with the
 //!   others, which costs one more sign-in.
-//! - *Two endings of one owner* whose scripts run in the other order: the owner keeps the higher number, and each script
-//!   removes what it finds.
+//! - *Two endings of one owner* whose scripts run in the other order: the owner keeps the higher number, and each
+//!   script removes what it finds.
 //! - *The caller goes away between draw and script*: nothing has ended, and one number is never used.
-//! - *The counter's server loses it*, in a failover: it gives numbers again that owners have. An ending that meets such
-//!   an owner sees a number that the counter cannot have given, raises the counter above it and draws again; a sign-in
-//!   that is refused because of one raises the counter, so that the next one is let in.
+//! - *The counter's server loses it*, in a failover: it gives numbers again that owners have. An ending that meets
+//!   such an owner sees a number that the counter cannot have given, raises the counter above it and draws again; a
+//!   sign-in that is refused because of one raises the counter, so that the next one is let in.
 //!
 //! # Time
 //!
@@ -104,8 +104,8 @@ impl RedisStore {
         Self::at(url).connect().await
     }
 
-    /// Settings that begin with a server: `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`, or `rediss://` for TLS, whose
-    /// certificate is checked against those of the system (or of the file in `SSL_CERT_FILE`).
+    /// Settings that begin with a server: `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`, or `rediss://` for TLS,
+    /// whose certificate is checked against those of the system (or of the file in `SSL_CERT_FILE`).
     pub fn at(url: &str) -> RedisSettings {
         RedisSettings::new(url)
     }

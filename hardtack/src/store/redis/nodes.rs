@@ -81,33 +81,41 @@ impl Nodes {
     ) -> Result<(Value, u32), Fault> {
         let mut asked: Option<String> = None;
         let mut wait = FIRST_WAIT;
-        for _ in 1..TRIES {
+        let mut tries = 0;
+        loop {
             let map = self.map();
             let (node, asking) = match asked.take() {
                 Some(address) => (self.node(&map, &address)?, true),
                 None => (map.node(self.place(home)).ok_or_else(nobody)?.clone(), false),
             };
             let link = if replicas.is_some() { &node.patient } else { &node.prompt };
-            match link.call(Call { command, asking, replicas }).await {
-                Err(Fault::Asked(address)) => asked = Some(address),
-                Err(Fault::Moved | Fault::Away(_)) => self.look(&map).await?,
-                Err(Fault::Lost(_)) if repeat == Repeat::Yes => self.look(&map).await?,
-                Err(fault @ (Fault::ReadOnly | Fault::Later(_))) => {
-                    if matches!(fault, Fault::ReadOnly) {
-                        node.prompt.forget();
-                        node.patient.forget();
-                    }
-                    tokio::time::sleep(wait).await;
-                    wait *= 2;
-                    self.look(&map).await?;
+            let fault = match link.call(Call { command, asking, replicas }).await {
+                Ok(answer) => return Ok(answer),
+                Err(fault) => fault,
+            };
+            tries += 1;
+            match &fault {
+                _ if tries == TRIES => return Err(fault),
+                Fault::Asked(address) => {
+                    asked = Some(address.clone());
+                    continue;
                 }
-                outcome => return outcome,
+                Fault::Moved | Fault::Away(_) => {}
+                Fault::Lost(_) if repeat == Repeat::Yes => {}
+                Fault::ReadOnly => {
+                    node.prompt.forget();
+                    node.patient.forget();
+                }
+                Fault::Later(_) => {}
+                _ => return Err(fault),
             }
+            // At once where somebody else may know more, and then with patience.
+            if tries > 1 || matches!(fault, Fault::ReadOnly | Fault::Later(_)) {
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+            self.look(&map).await?;
         }
-        let map = self.map();
-        let node = map.node(self.place(home)).ok_or_else(nobody)?;
-        let link = if replicas.is_some() { &node.patient } else { &node.prompt };
-        link.call(Call { command, asking: false, replicas }).await
     }
 
     /// Whom the servers wake, once one of them [listens](Self::listen).
@@ -177,11 +185,14 @@ impl Nodes {
         }
     }
 
-    /// Asks the servers one after the other, those of the settings first, until one knows.
+    /// Asks the servers one after the other until one knows: those of the settings first, and last of all those that
+    /// did not answer lately, for whoever calls has no time to find that out once more.
     async fn draw(&self, before: &Map) -> Result<Map, Fault> {
         let mut last = nobody();
-        for seed in &self.seeds {
-            let node = before.known(&address(seed)).unwrap_or_else(|| self.new_node(seed.clone()));
+        let known = |seed| before.known(&address(seed)).unwrap_or_else(|| self.new_node(seed.clone()));
+        let mut seeds: Vec<_> = self.seeds.iter().map(|seed| (seed, known(seed))).collect();
+        seeds.sort_by_key(|(_, node)| node.prompt.failed_lately());
+        for (seed, node) in seeds {
             match self.draw_from(node, seed, before).await {
                 Ok(map) => return Ok(map),
                 // What can be mended by the operator is said rather than that another one is away.
@@ -342,9 +353,9 @@ fn slot(tag: &str) -> u16 {
 
 /// Reads a URL; says what is wrong with it without repeating it, for there may be a password in it.
 pub(super) fn parse(url: &str) -> Result<ConnectionInfo, &'static str> {
-    let info = url.into_connection_info().map_err(
-        |_| "a URL is redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS; write % signs and the like in a password as %25",
-    )?;
+    const FORM: &str = "a URL is redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// for TLS; write % signs \
+        and the like in a password as %25";
+    let info = url.into_connection_info().map_err(|_| FORM)?;
     let settings = info.redis_settings().clone();
     let settings =
         settings.set_protocol(redis::ProtocolVersion::RESP3).set_lib_name("hardtack", env!("CARGO_PKG_VERSION"));

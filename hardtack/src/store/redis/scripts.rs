@@ -9,8 +9,15 @@ use super::nodes::Repeat;
 
 macro_rules! script {
     ($flags:literal, $file:literal $(, $repeat:ident)?) => {
-        Script::new(concat!("#!lua", $flags, "\n", include_str!("scripts/prelude.lua"), include_str!($file)))
-            $(.$repeat())?
+        Script::new(concat!(
+            "#!lua",
+            $flags,
+            "\n",
+            include_str!("scripts/telling.lua"),
+            include_str!("scripts/prelude.lua"),
+            include_str!($file)
+        ))
+        $(.$repeat())?
     };
 }
 
@@ -42,7 +49,12 @@ impl Scripts {
     pub(super) fn new() -> Self {
         Self {
             create: script!("", "scripts/create.lua"),
-            replace: script!("", "scripts/replace.lua"),
+            // Without the prelude, whose functions cost more to make than they would save.
+            replace: Script::new(concat!(
+                "#!lua\n",
+                include_str!("scripts/telling.lua"),
+                include_str!("scripts/replace.lua")
+            )),
             touch: script!(" flags=allow-oom", "scripts/touch.lua"),
             delete: script!(" flags=allow-oom", "scripts/delete.lua"),
             end_owner: script!(" flags=allow-oom", "scripts/end_owner.lua"),

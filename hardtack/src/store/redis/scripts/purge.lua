@@ -6,7 +6,8 @@ most, looks = tonumber(most), tonumber(looks)
 
 -- What never ends has the score 2^53, which never comes.
 local limit = math.min(tonumber(score(now)), 9007199254740991)
-local due = redis.call('ZRANGE', expiry, '-inf', string.format('%.0f', limit), 'BYSCORE', 'LIMIT', 0, looks)
+local until_now = string.format('%.0f', limit)
+local due = redis.call('ZRANGE', expiry, '-inf', until_now, 'BYSCORE', 'LIMIT', 0, looks)
 local removed = 0
 for at, entry in ipairs(due) do
   if removed == most then return {removed, 1} end
@@ -40,7 +41,7 @@ for at, entry in ipairs(due) do
   end
 end
 
-local over = redis.call('ZRANGE', published, '-inf', string.format('%.0f', limit), 'BYSCORE', 'LIMIT', 0, most - removed)
+local over = redis.call('ZRANGE', published, '-inf', until_now, 'BYSCORE', 'LIMIT', 0, most - removed)
 for _, told in ipairs(over) do redis.call('ZREM', published, told) end
 redis.call('XTRIM', news, 'MINID', '~', string.format('%.0f', (redis.call('TIME')[1] - KEPT) * 1000))
 removed = removed + #over
