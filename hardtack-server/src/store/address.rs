@@ -216,7 +216,7 @@ mod tests {
             assert_eq!(address.to_string(), shown, "{text}");
             assert!(!address.place().contains("s3cr"), "{text}");
             let (StoreAddress::Redis(server) | StoreAddress::Postgres(server)) = address else { panic!("{text}") };
-            assert_eq!(server.whole().split_once(':').unwrap().1, text.split_once(':').unwrap().1, "{text}");
+            assert_eq!(server.whole.split_once(':').unwrap().1, text.split_once(':').unwrap().1, "{text}");
         }
     }
 
