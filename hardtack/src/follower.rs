@@ -30,7 +30,7 @@ use crate::{
 
 /// How long one reading waits for news: a quarter of the shortest bound.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
-/// How long after a fault the next reading begins.
+/// How long after a fault or a gap the next reading begins.
 const RETRY: Duration = Duration::from_millis(100);
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -141,7 +141,7 @@ pub(crate) fn begin(system: &Arc<System>) {
             let read = timeout(PATIENCE + deadline, feed.read(cursor.clone(), PATIENCE)).await;
             let Some(system) = weak.upgrade() else { return };
             let Some(follower) = &system.follower else { return };
-            match read.unwrap_or_else(|_| Err(StoreError::new("the feed does not answer"))) {
+            let pauses = match read.unwrap_or_else(|_| Err(StoreError::new("the feed does not answer"))) {
                 Ok(batch) => {
                     faults = 0;
                     system.hear(&batch);
@@ -155,15 +155,19 @@ pub(crate) fn begin(system: &Arc<System>) {
                     }
                     cursor = Some(batch.cursor).filter(|_| !lost);
                     follower.has_read(began);
+                    lost
                 }
                 Err(error) => {
                     if faults == 0 {
                         events::not_followed(&error);
                     }
                     faults = faults.saturating_add(1);
-                    drop(system);
-                    sleep(RETRY).await;
+                    true
                 }
+            };
+            drop(system);
+            if pauses {
+                sleep(RETRY).await;
             }
         }
     }));

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::{
     Site,
-    facts::{Fact, ago, fact},
+    facts::{Fact, fact, words},
 };
 use crate::store::Engine;
 
@@ -53,11 +53,12 @@ pub(super) fn facts(site: &Site, envelope: &Inspection) -> Vec<Fact> {
         Some(delay) => format!("{} ms", delay.as_millis()),
         None => "none came yet".into(),
     };
+    let age = site.clock.now_ms().saturating_sub(envelope.confirmed_at());
     let mut facts = match envelope.kind() {
         Kind::Hybrid => vec![
             fact("Data", format!("a copy in the cookie, the record {}", site.place), ""),
             fact("Version", envelope.version().to_string(), "counts the writes of the record"),
-            fact("Age of the copy", ago(site.clock.now_ms(), envelope.confirmed_at()), "used for a minute at most"),
+            fact("Age of the copy", words(age), "used for a minute at most"),
         ],
         Kind::Stored => vec![fact("Data", format!("{} alone", site.place), "it does not fit into the cookie")],
         _ => vec![fact("Data", "in the cookie alone".into(), "until there is something worth a record")],
