@@ -174,8 +174,8 @@ async fn a_primary_that_hangs_is_left() {
     assert!(store.delete(key("ada", 1), NOW + DAY).await.unwrap());
 }
 
-/// Fault 33: a cluster that lost a primary goes on with its replica, without a restart of the program; also when the one
-/// that hangs is the first that it was told of.
+/// Fault 33: a cluster that lost a primary goes on with its replica, without a restart of the program; also when the
+/// one that hangs is the first that it was told of.
 #[tokio::test]
 async fn a_cluster_fails_over() {
     let cluster = RedisCluster::start(3, 1);

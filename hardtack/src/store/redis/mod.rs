@@ -25,9 +25,9 @@
 //!
 //! # Time
 //!
-//! Redis' own expiry is the last resort: a key lives a day longer than anybody may ask for it, counted from the callers'
-//! time, and `purge` removes it before. What ends when is in an index whose times may be early and are never late: a
-//! touch moves a row's deadline and not the index, and a purge that comes too early moves the entry.
+//! Redis' own expiry is the last resort: a key lives a day longer than anybody may ask for it, counted from the
+//! callers' time, and `purge` removes it before. What ends when is in an index whose times may be early and are never
+//! late: a touch moves a row's deadline and not the index, and a purge that comes too early moves the entry.
 
 mod calls;
 mod checks;

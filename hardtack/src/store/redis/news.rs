@@ -3,8 +3,8 @@
 //! A shard's news are written by the scripts that end something, and a reader asks all shards where they stand; on one
 //! server that is one command, in a cluster one for each shard. Beside the news a shard keeps when its feed was born
 //! and how many news it was ever told. So a gap is seen whatever made it: whoever knows the first 70 news and finds 5
-//! after them is at the end of a feed that was told 75, and anything else means that some were trimmed, or lost with the
-//! server's memory, or are from before a backup.
+//! after them is at the end of a feed that was told 75, and anything else means that some were trimmed, or lost with
+//! the server's memory, or are from before a backup.
 //!
 //! Nobody waits inside the server. A message on a channel wakes readers at once; without it they look when their
 //! patience is over, and nothing but speed depends on it.

@@ -1,6 +1,7 @@
 -- KEYS: the session, the shard's expiry
--- ARGV: what is new in one piece (now, the version that is to be there, then the row from its version to its idle deadline
--- and from `created` to the owner's length, and the label's length), label and data, name, what the shard's keys begin with
+-- ARGV: what is new in one piece (now, the version that is to be there, then the row from its version to its idle
+-- deadline and from `created` to the owner's length, and the label's length), label and data, name, what the shard's
+-- keys begin with
 -- This is the script of nearly all writes: it takes values apart once, and copies bytes instead of numbers. Times are
 -- compared as Lua's numbers, which are exact for the next 285,000 years.
 local session, expiry = KEYS[1], KEYS[2]
@@ -28,11 +29,10 @@ ends = math.min(ends, new_absolute)
 
 local owned = 73 + struct.unpack('>I2', old, 71)
 local lifetime = math.min(math.max(new_absolute - now, 0) + 86400000, 3e13)
-redis.call(
-  'SET', session, '\1' .. string.sub(new, 17, 32) .. seen_bytes .. idle_bytes .. string.sub(old, 34, 41)
-    .. string.sub(new, 49, 77) .. string.sub(old, 71, 72) .. string.sub(new, 78, 78) .. string.sub(old, 74, owned) .. rest,
-  'PX', lifetime
-)
+local row = '\1' .. string.sub(new, 17, 32) .. seen_bytes .. idle_bytes .. string.sub(old, 34, 41)
+  .. string.sub(new, 49, 77) .. string.sub(old, 71, 72) .. string.sub(new, 78, 78)
+  .. string.sub(old, 74, owned) .. rest
+redis.call('SET', session, row, 'PX', lifetime)
 -- The index may name an earlier time than the row's: a purge then looks and moves it. Never a later one.
 if ends < math.min(idle, absolute) then redis.call('ZADD', expiry, math.min(ends, 9007199254740992), 's' .. name) end
 if owned > 73 and new_absolute > absolute then keep_for(shard .. ':o:' .. string.sub(old, 74, owned), lifetime) end
