@@ -7,12 +7,14 @@
 
 mod cluster;
 mod keeper;
+mod pooler;
 mod port;
 mod postgres;
 mod proxy;
 mod redis;
 
 pub use cluster::RedisCluster;
+pub use pooler::PgBouncer;
 pub use postgres::Postgres;
 pub use proxy::Proxy;
 pub use redis::Redis;

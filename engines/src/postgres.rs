@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The role that owns everything. Whoever reaches the port is trusted; a password is not looked at.
-const ROLE: &str = "hardtack";
+pub(crate) const ROLE: &str = "hardtack";
 
 /// A server with its default settings, but with room for 300 connections.
 pub struct Postgres {
@@ -198,7 +198,7 @@ impl Drop for Postgres {
 }
 
 /// What goes before a command that root must not run.
-fn unprivileged() -> Vec<&'static str> {
+pub(crate) fn unprivileged() -> Vec<&'static str> {
     match account() {
         Some(_) => vec!["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"],
         None => vec!["env"],
@@ -206,7 +206,7 @@ fn unprivileged() -> Vec<&'static str> {
 }
 
 /// The user and the group of PostgreSQL's own account, if this process is root.
-fn account() -> Option<(u32, u32)> {
+pub(crate) fn account() -> Option<(u32, u32)> {
     static ACCOUNT: LazyLock<Option<(u32, u32)>> = LazyLock::new(|| {
         let id = |args: &[&str]| keeper::run(Command::new("id").args(args), "postgresql").parse::<u32>().unwrap();
         (id(&["-u"]) == 0).then(|| (id(&["-u", "postgres"]), id(&["-g", "postgres"])))

@@ -6,6 +6,7 @@ mod away;
 mod news;
 mod place;
 mod plans;
+mod pooler;
 mod rows;
 mod standby;
 mod starting;
@@ -19,11 +20,12 @@ mod pipelined {
     hardtack::feed_conformance!(async || Place::pipelined());
 }
 
-/// The same as it is behind a pooler: nothing is prepared, and nobody listens. Its statements are those of the others.
-mod unprepared {
+/// Through a pooler that gives every transaction another connection.
+mod pooled {
     use super::place::Place;
 
-    hardtack::feed_conformance!(async || Place::unprepared());
+    hardtack::store_conformance!(async || Place::pooled());
+    hardtack::feed_conformance!(async || Place::pooled());
 }
 
 /// A pool of deadpool.

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use hardtack::store::{PostgresStore, conformance};
-use hardtack_engines::Postgres;
+use hardtack_engines::{PgBouncer, Postgres};
 
 /// How a node reaches the server.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,7 @@ pub fn deadpool(url: &str) -> deadpool_postgres::Pool {
 pub struct Place {
     driver: Driver,
     schema: String,
+    is_pooled: bool,
 }
 
 impl Place {
@@ -49,8 +50,8 @@ impl Place {
         Self::new(Driver::Pipelined)
     }
 
-    pub fn unprepared() -> Self {
-        Self::new(Driver::Unprepared)
+    pub fn pooled() -> Self {
+        Self { is_pooled: true, ..Self::new(Driver::Unprepared) }
     }
 
     pub fn deadpool() -> Self {
@@ -63,7 +64,7 @@ impl Place {
 
     fn new(driver: Driver) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        Self { driver, schema: format!("place_{}", COUNT.fetch_add(1, Ordering::Relaxed)) }
+        Self { driver, schema: format!("place_{}", COUNT.fetch_add(1, Ordering::Relaxed)), is_pooled: false }
     }
 }
 
@@ -73,6 +74,8 @@ impl conformance::Place for Place {
     async fn node(&self) -> PostgresStore {
         // No case could see whether a server survives a power cut.
         static SERVER: LazyLock<Postgres> = LazyLock::new(|| Postgres::start_with(&["fsync=off"]));
-        self.driver.open(&SERVER.url("postgres"), &self.schema).await
+        static POOLER: LazyLock<PgBouncer> = LazyLock::new(|| PgBouncer::to(&SERVER));
+        let url = if self.is_pooled { POOLER.url("postgres") } else { SERVER.url("postgres") };
+        self.driver.open(&url, &self.schema).await
     }
 }

@@ -22,9 +22,9 @@ pub struct PostgresSettings {
 }
 
 impl PostgresSettings {
-    /// The connections of a store with its own, unless it is told otherwise.
+    /// The most connections of a store with its own, unless it is told otherwise.
     #[cfg(feature = "tokio-postgres-0_7")]
-    pub const CONNECTIONS: usize = 8;
+    pub const CONNECTIONS: usize = 16;
 
     pub(super) fn new() -> Self {
         Self {
@@ -44,11 +44,11 @@ impl PostgresSettings {
         self
     }
 
-    /// How many connections it makes, from 2 to 100; [`CONNECTIONS`](Self::CONNECTIONS) unless it is told otherwise. A
-    /// quarter of them, at least one, is for reads, and the others are for writes.
+    /// How many connections it makes at most, from 2 to 100; [`CONNECTIONS`](Self::CONNECTIONS) unless it is told otherwise.
+    /// Two are for reads, and the others for writes; these are made when as many writes come at the same time.
     ///
-    /// Many calls share a connection at a time, so this is not how many requests are served at once. More connections
-    /// let more writes share one sync of the disk.
+    /// Many calls share a connection, so this is not how many requests are served at once. A write waits for the disk, and
+    /// those on other connections wait for the same sync: more connections make more writes a second.
     #[cfg(feature = "tokio-postgres-0_7")]
     pub fn connections(mut self, count: usize) -> Self {
         self.connections = count;
@@ -97,10 +97,9 @@ impl PostgresSettings {
             };
             let (client, _) = recipe.connect().await?;
             schema::migrate(&client, &schema).await?;
-            let quick = (self.connections / 4).max(1);
             let recipe = Arc::new(recipe);
             let listener = Listener::new(recipe.clone(), schema.channel());
-            Ok((Pipelined::open(recipe, quick, self.connections - quick).await?, listener))
+            Ok((Pipelined::open(&recipe, self.connections).await?, listener))
         };
         let (pipelined, listener) = open.await.map_err(|why| BuildError::Store { why })?;
         // A pooler drops what listens, and says nothing.

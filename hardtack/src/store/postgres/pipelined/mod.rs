@@ -4,7 +4,8 @@
 //! - **Two lanes.** What waits, for the disk or for a lock, keeps waiting what is behind it on its connection. So
 //!   reads of one row have connections of their own, and never stand behind a write. Writes commit one after the
 //!   other on one connection, and together, with one sync of the disk, on several.
-//! - Each call takes the connection of its lane with the fewest calls under way.
+//! - Each call takes the connection of its lane with the fewest calls under way. When each has one, the lane gets another
+//!   connection, up to its size: a quiet program has few.
 //! - A call whose future is dropped runs to its end on the server; its answer is thrown away.
 //! - A [`Slot`] makes its connection again when that is lost, and who finds no other waits for the first attempt.
 
@@ -15,6 +16,8 @@ mod slot;
 mod tls;
 
 use std::sync::Arc;
+
+use tokio::runtime::Handle;
 
 pub(super) use self::{address::Address, link::Recipe, listener::Listener};
 use self::{link::Lease, slot::Slot};
@@ -27,24 +30,33 @@ use super::{
 pub(super) struct Pipelined {
     quick: Box<[Slot]>,
     slow: Box<[Slot]>,
+    runtime: Handle,
 }
 
+/// So many of the connections are for reads.
+const QUICK: usize = 2;
+
 impl Pipelined {
-    /// Makes so many connections for each lane, and fails when one of them cannot be made.
-    pub(super) async fn open(recipe: Arc<Recipe>, quick: usize, slow: usize) -> Result<Self, String> {
-        let mut slots = Vec::with_capacity(quick + slow);
-        for _ in 0..quick + slow {
-            slots.push(Slot::open(recipe.clone()).await?);
+    /// Makes the first connections of each lane, and fails when one of them cannot be made. There may be so many in all,
+    /// at least two.
+    pub(super) async fn open(recipe: &Arc<Recipe>, connections: usize) -> Result<Self, String> {
+        let mut quick: Vec<_> = (0..connections).map(|_| Slot::new(recipe.clone())).collect();
+        let slow = quick.split_off(QUICK.min(connections - 1));
+        for slot in quick.iter().chain(slow.first()) {
+            slot.open().await?;
         }
-        let slow = slots.split_off(quick).into();
-        Ok(Self { quick: slots.into(), slow })
+        Ok(Self { quick: quick.into(), slow: slow.into(), runtime: Handle::current() })
     }
 
     /// The connection with the fewest calls under way; of the other lane when this one has none.
     fn best(&self, call: Call) -> Option<Lease> {
         let lanes = if call.is_quick() { [&self.quick, &self.slow] } else { [&self.slow, &self.quick] };
         let best = |lane: &[Slot]| lane.iter().filter_map(Slot::link).min_by_key(|link| link.under_way());
-        lanes.into_iter().find_map(|lane| best(lane)).map(Lease::new)
+        let link = lanes.into_iter().find_map(|lane| best(lane))?;
+        if link.under_way() > 0 {
+            lanes[0].iter().find(|slot| slot.is_free()).into_iter().for_each(|slot| slot.start(&self.runtime));
+        }
+        Some(Lease::new(link))
     }
 
     /// A connection to ask. When all were lost just now, whoever comes waits for the first attempts to make them again;

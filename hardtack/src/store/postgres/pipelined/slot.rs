@@ -1,11 +1,12 @@
 //! [`Slot`]: the place of one connection, which is made again whenever it is lost.
 
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, OnceLock, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use tokio::{
+    runtime::Handle,
     sync::watch,
     task::{AbortHandle, JoinHandle},
     time::{sleep, timeout},
@@ -23,12 +24,15 @@ const SILENCE: Duration = Duration::from_secs(5);
 
 /// A place for a connection. When it is dropped, the connection is closed as soon as its calls are answered.
 pub(super) struct Slot {
-    state: watch::Receiver<State>,
-    keeper: AbortHandle,
+    recipe: Arc<Recipe>,
+    state: watch::Sender<State>,
+    keeper: OnceLock<AbortHandle>,
 }
 
 /// The connection, or why there is none.
 enum State {
+    /// Nobody has needed one here.
+    Free,
     Open(Arc<Link>),
     /// It was lost, and the first attempt to make it again is under way.
     Lost(String),
@@ -46,16 +50,36 @@ impl State {
     }
 
     fn is_settled(&self) -> bool {
-        matches!(self, Self::Away(_)) || self.link().is_some()
+        matches!(self, Self::Free | Self::Away(_)) || self.link().is_some()
     }
 }
 
 impl Slot {
-    pub(super) async fn open(recipe: Arc<Recipe>) -> Result<Self, String> {
-        let (link, driver) = recipe.link().await?;
-        let (state, shown) = watch::channel(State::Open(Arc::new(link)));
-        let keeper = tokio::spawn(keep(state, recipe, driver)).abort_handle();
-        Ok(Self { state: shown, keeper })
+    pub(super) fn new(recipe: Arc<Recipe>) -> Self {
+        Self { recipe, state: watch::Sender::new(State::Free), keeper: OnceLock::new() }
+    }
+
+    /// Makes the first connection here, and sees to those after it.
+    pub(super) async fn open(&self) -> Result<(), String> {
+        let (link, driver) = self.recipe.link().await?;
+        self.state.send_replace(State::Open(Arc::new(link)));
+        self.keep(&Handle::current(), Some(driver));
+        Ok(())
+    }
+
+    /// Begins to make the first connection here.
+    pub(super) fn start(&self, runtime: &Handle) {
+        self.keep(runtime, None);
+    }
+
+    fn keep(&self, runtime: &Handle, driver: Option<JoinHandle<String>>) {
+        let keep = || keep(self.state.clone(), self.recipe.clone(), driver);
+        self.keeper.get_or_init(|| runtime.spawn(keep()).abort_handle());
+    }
+
+    /// Whether nobody has needed a connection here.
+    pub(super) fn is_free(&self) -> bool {
+        self.keeper.get().is_none()
     }
 
     pub(super) fn link(&self) -> Option<Arc<Link>> {
@@ -64,45 +88,54 @@ impl Slot {
 
     /// Waits for the outcome of a first attempt, if one is under way.
     pub(super) async fn settle(&self) {
-        // The keeper lives as long as this.
-        let _ = self.state.clone().wait_for(State::is_settled).await;
+        // The sender lives as long as this.
+        let _ = self.state.subscribe().wait_for(State::is_settled).await;
     }
 
     /// Why there is no connection.
     pub(super) fn why_not(&self) -> String {
         match &*self.state.borrow() {
             State::Lost(why) | State::Away(why) => format!("no connection to PostgreSQL: {why}"),
-            State::Open(_) => "no connection to PostgreSQL: it was lost just now".into(),
+            State::Free | State::Open(_) => "no connection to PostgreSQL: it was lost just now".into(),
         }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.keeper.abort();
+        self.keeper.get().into_iter().for_each(AbortHandle::abort);
     }
 }
 
-async fn keep(state: watch::Sender<State>, recipe: Arc<Recipe>, mut driver: JoinHandle<String>) {
+async fn keep(state: watch::Sender<State>, recipe: Arc<Recipe>, first: Option<JoinHandle<String>>) {
+    let mut driver = match first {
+        Some(driver) => driver,
+        None => connect(&state, &recipe).await,
+    };
     loop {
         let why = end_of(&state, &recipe, &mut driver).await;
         tracing::warn!(target: "hardtack", why, "a connection of the session store is lost");
         state.send_replace(State::Lost(why));
-        let mut pause = PAUSES.0;
-        driver = loop {
-            match recipe.link().await {
-                Ok((link, driver)) => {
-                    state.send_replace(State::Open(Arc::new(link)));
-                    break driver;
-                }
-                Err(why) => drop(state.send_replace(State::Away(why))),
-            }
-            // Many servers that lost the same one do not all come back in the same moment.
-            let part = rand::random_range(0.5..1.0);
-            sleep(pause.mul_f64(part)).await;
-            pause = (2 * pause).min(PAUSES.1);
-        };
+        driver = connect(&state, &recipe).await;
         tracing::info!(target: "hardtack", "a connection of the session store is back");
+    }
+}
+
+/// Tries until there is a connection.
+async fn connect(state: &watch::Sender<State>, recipe: &Arc<Recipe>) -> JoinHandle<String> {
+    let mut pause = PAUSES.0;
+    loop {
+        match recipe.link().await {
+            Ok((link, driver)) => {
+                state.send_replace(State::Open(Arc::new(link)));
+                return driver;
+            }
+            Err(why) => drop(state.send_replace(State::Away(why))),
+        }
+        // Many servers that lost the same one do not all come back in the same moment.
+        let part = rand::random_range(0.5..1.0);
+        sleep(pause.mul_f64(part)).await;
+        pause = (2 * pause).min(PAUSES.1);
     }
 }
 
