@@ -10,6 +10,7 @@ mod news;
 mod place;
 mod rows;
 mod starting;
+mod tls;
 
 /// One server, and the shards that a small deployment has.
 mod single {
