@@ -38,6 +38,7 @@ async fn degrade(session: Result<Session, SessionRejection>) -> String {
 async fn stream(app: Data<App>, gate: Path<String>, session: Session) -> HttpResponse {
     let end = async move {
         app.site.gate(&gate).pass().await;
+        app.catch_up().await;
         Ok::<_, Infallible>(Bytes::from(at_the_end(&session).await))
     };
     HttpResponse::Ok().streaming(stream::once(end))

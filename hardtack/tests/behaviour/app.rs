@@ -103,7 +103,10 @@ async fn say(app: &App, session: &Session, verb: &str, argument: &str) -> Option
     }
     let sessions = &app.sessions;
     match verb {
-        "wait" => app.site.gate(argument).pass().await,
+        "wait" => {
+            app.site.gate(argument).pass().await;
+            app.catch_up().await;
+        }
         "panic" => panic!("on purpose"),
         "commit" => return Some(outcome(session.commit().await)),
         "commit-until" => {

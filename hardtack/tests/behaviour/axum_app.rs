@@ -39,6 +39,7 @@ async fn degrade(session: Result<Session, SessionRejection>) -> String {
 async fn stream(State(app): State<App>, Path(gate): Path<String>, session: Session) -> Body {
     let end = async move {
         app.site.gate(&gate).pass().await;
+        app.catch_up().await;
         Ok::<_, Infallible>(Bytes::from(at_the_end(&session).await))
     };
     Body::from_stream(stream::once(end))
