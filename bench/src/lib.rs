@@ -1,8 +1,8 @@
 //! Peers, the floor and hardtack side by side.
 //!
-//! A run has four sections. `micro` opens and seals cookies, `inproc` calls an axum router without a socket, `memory`
+//! A run has six sections. `micro` opens and seals cookies, `inproc` calls an axum router without a socket, `memory`
 //! fills stores in memory with a million sessions, `http` puts a load generator beside a server and reads the server's
-//! CPU time. [`contestants::ALL`] lists who takes part;
+//! CPU time, `redis` does so with sessions in Redis, `postgres` loads a PostgreSQL in turns with `pgbench`. [`contestants::ALL`] lists who takes part;
 //! [`measure`] interleaves them in one run, so that a noisy minute hits everybody; [`report`] writes
 //! `docs/performance.md` and `docs/performance.svg`.
 
@@ -20,6 +20,7 @@ pub mod memory;
 pub mod ours;
 pub mod payload;
 pub mod peers;
+pub mod postgres;
 pub mod redis;
 pub mod report;
 pub mod results;

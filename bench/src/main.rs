@@ -1,15 +1,16 @@
-//! The command: `hardtack-bench micro|inproc|memory|http|redis|all|report [--rounds N] [--docs DIRECTORY]`.
+//! The command: `hardtack-bench micro|inproc|memory|http|redis|postgres|all|report [--rounds N] [--docs DIRECTORY]`.
 //!
 //! Run it through `bench/run`, which pins it and stands in the right directory. `report` only renders the results of
-//! earlier runs again. HTTP, Redis, and
+//! earlier runs again. HTTP, Redis, PostgreSQL and
 //! what ends sessions in memory, make one round for every eight of the others.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use hardtack_bench::{contestants, http, measure, memory, redis, report, results};
+use hardtack_bench::{contestants, http, measure, memory, postgres, redis, report, results};
 
-const USAGE: &str = "usage: bench/run micro|inproc|memory|http|redis|all|report [--rounds N] [--docs DIRECTORY]";
+const USAGE: &str =
+    "usage: bench/run micro|inproc|memory|http|redis|postgres|all|report [--rounds N] [--docs DIRECTORY]";
 const RESULTS: &str = "results";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -34,7 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "memory" => &["memory"],
         "http" => &["http"],
         "redis" => &["redis"],
-        "all" => &["micro", "inproc", "memory", "http", "redis"],
+        "postgres" => &["postgres"],
+        "all" => &["micro", "inproc", "memory", "http", "redis", "postgres"],
         "report" => &[],
         _ => return Err(USAGE.into()),
     };
@@ -48,6 +50,12 @@ fn run(section: &str, rounds: usize) -> Result<(), Box<dyn Error>> {
     let (measured, allocations) = match section {
         "http" => (http::run("http", &contestants::served(), (rounds / 8).max(1), &[])?, results::Allocations::new()),
         "redis" => (redis::run((rounds / 8).max(1))?, results::Allocations::new()),
+        "postgres" => {
+            memory::use_cores("0,1")?;
+            let measured = postgres::run((rounds / 8).max(1))?;
+            memory::use_cores("1")?;
+            (measured, results::Allocations::new())
+        }
         "memory" => {
             memory::use_cores("0,1")?;
             let mut measured = memory::loads(rounds);

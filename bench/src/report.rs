@@ -8,7 +8,7 @@ use crate::results::{self, Cell};
 use crate::svg;
 use crate::tables::{self, Compare, Table};
 
-const PEERS: [&str; 13] = [
+const PEERS: [&str; 16] = [
     "cookie",
     "axum",
     "axum-extra",
@@ -22,6 +22,9 @@ const PEERS: [&str; 13] = [
     "redis",
     "tower-sessions-redis-store",
     "fred",
+    "tokio-postgres",
+    "deadpool-postgres",
+    "sqlx",
 ];
 
 const NEW_PAGE: &str = "# Performance\n\n![Time per operation, shorter is better](performance.svg)\n";

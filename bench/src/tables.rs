@@ -30,18 +30,19 @@ pub struct Table {
 }
 
 /// The sections in the order of the page, each with its heading.
-pub const SECTIONS: [(&str, &str); 5] = [
+pub const SECTIONS: [(&str, &str); 6] = [
     ("micro", "Open and seal"),
     ("inproc", "Router calls in process"),
     ("memory", "Sessions in memory"),
     ("http", "Over HTTP"),
     ("redis", "Sessions in Redis"),
+    ("postgres", "Sessions in PostgreSQL"),
 ];
 
 const SIZES: &[&str] = &["56 B", "183 B", "1,983 B"];
 
 /// Every table.
-pub const ALL: [Table; 12] = [
+pub const ALL: [Table; 14] = [
     Table {
         id: "open1",
         section: "micro",
@@ -168,6 +169,28 @@ pub const ALL: [Table; 12] = [
                cookie is nobody's on the other one, which looks every 50 µs. 500 endings in a round.",
         columns: &["median ms", "p99 ms"],
         compare: Compare::Difference,
+        allocations_at: None,
+        drawn: None,
+    },
+    Table {
+        id: "postgres",
+        section: "postgres",
+        title: "Loads and replaces of one of 100,000",
+        note: "Calls in a second by 64 callers at once. A read is a load of a session of 200 bytes, beside `pgbench -S`; a \
+               write is a replace, beside pgbench with an update of one number by its key. All are prepared, every write \
+               is synced, and server and clients share two cores.",
+        columns: &["reads/s", "writes/s"],
+        compare: Compare::Ratio,
+        allocations_at: None,
+        drawn: None,
+    },
+    Table {
+        id: "postgres-size",
+        section: "postgres",
+        title: "Disk per session",
+        note: "Bytes for each of 100,000, without what is dead.",
+        columns: &["table", "indexes"],
+        compare: Compare::Ratio,
         allocations_at: None,
         drawn: None,
     },
