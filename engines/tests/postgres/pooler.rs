@@ -13,7 +13,7 @@ use super::{
     rows::{DAY, NOW, key, put},
 };
 
-/// Whoever forgets to say that there is a pooler gets errors as soon as it does its work, and never a wrong row.
+/// Whoever forgets to say that there is a pooler gets errors as soon as it does its work.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pooler_that_was_not_told_of_is_an_error() {
     let postgres = Postgres::start();

@@ -8,13 +8,15 @@ use tokio_postgres::{
 use super::driver::{Columns, Console, Fault, Value};
 
 impl Value<'_> {
-    /// Its type, for a statement that is not prepared.
-    pub(super) fn type_of(&self) -> Type {
+    /// The same, kept, and its type: for a statement that is not prepared.
+    pub(super) fn kept(self) -> (Box<dyn ToSql + Sync + Send>, Type) {
         match self {
-            Self::Number(_) | Self::NoNumber => Type::INT8,
-            Self::Small(_) => Type::INT4,
-            Self::Flag(_) => Type::BOOL,
-            Self::Bytes(_) | Self::NoBytes => Type::BYTEA,
+            Self::Number(number) => (Box::new(number), Type::INT8),
+            Self::NoNumber => (Box::new(None::<i64>), Type::INT8),
+            Self::Small(number) => (Box::new(number), Type::INT4),
+            Self::Flag(flag) => (Box::new(flag), Type::BOOL),
+            Self::Bytes(bytes) => (Box::new(bytes.to_vec()), Type::BYTEA),
+            Self::NoBytes => (Box::new(None::<Vec<u8>>), Type::BYTEA),
         }
     }
 }

@@ -57,7 +57,9 @@ impl PostgresSettings {
 
     /// Whether the address is that of a pooler such as PgBouncer in its transaction mode, and not the server's.
     ///
-    /// Statements are then sent whole each time instead of being prepared, which any pooler can take, and cost more.
+    /// Statements are then sent whole each time instead of being prepared, and a connection has one call at a time, which
+    /// any pooler can take: it costs more, and more [`connections`](Self::connections) serve more requests, half of them
+    /// reads.
     #[cfg(feature = "tokio-postgres-0_7")]
     pub fn behind_a_pooler(mut self, is_so: bool) -> Self {
         self.behind_a_pooler = is_so;

@@ -9,10 +9,11 @@ use std::{
 };
 
 use tokio::{
+    sync::Mutex,
     task::{AbortHandle, JoinHandle},
     time::timeout,
 };
-use tokio_postgres::{Client, Config, Statement, types::ToSql};
+use tokio_postgres::{Client, Config, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::store::postgres::{
@@ -30,8 +31,9 @@ pub(in crate::store::postgres) struct Recipe {
     pub(in crate::store::postgres) config: Config,
     pub(in crate::store::postgres) tls: MakeRustlsConnect,
     pub(in crate::store::postgres) statements: Statements,
-    /// Whether statements are prepared. Behind a pooler the next one may meet another process of the server, which
-    /// does not know them.
+    /// Whether statements are prepared and sent one behind the other. Behind a pooler the next one may meet another
+    /// process of the server, which does not know them; and PgBouncer may give the answer to what was sent too early
+    /// to somebody else (its issue 759).
     pub(in crate::store::postgres) prepares: bool,
     /// How many calls went without an answer, on all connections.
     pub(in crate::store::postgres) missed: AtomicUsize,
@@ -44,6 +46,8 @@ pub(super) struct Link {
     recipe: Arc<Recipe>,
     under_way: AtomicUsize,
     driver: AbortHandle,
+    /// Who may ask, where nobody may before the one before is answered.
+    turn: Mutex<()>,
 }
 
 impl Recipe {
@@ -86,25 +90,34 @@ impl Recipe {
             recipe: self.clone(),
             under_way: AtomicUsize::new(0),
             driver: driver.abort_handle(),
+            turn: Mutex::new(()),
         };
         Ok((link, driver))
     }
 }
 
 impl Link {
-    pub(super) fn client(&self) -> &Client {
-        &self.client
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
     }
 
     /// Asks, and waits for the answer.
-    pub(super) async fn ask(&self, call: Call, given: &[Value<'_>]) -> Result<Vec<tokio_postgres::Row>, Fault> {
-        match &self.prepared {
-            Some(prepared) => client::ask(&self.client, &prepared[call as usize], given).await,
-            None => {
-                let given: Vec<_> = given.iter().map(|value| (value as &(dyn ToSql + Sync), value.type_of())).collect();
-                self.client.query_typed(self.recipe.statements.of(call), &given).await.map_err(Fault::from)
-            }
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        call: Call,
+        given: &[Value<'_>],
+    ) -> Result<Vec<tokio_postgres::Row>, Fault> {
+        if let Some(prepared) = &self.prepared {
+            return client::ask(&self.client, &prepared[call as usize], given).await;
         }
+        // A task of its own waits for the answer also when the caller has left.
+        let (link, given) = (self.clone(), given.iter().map(|value| value.kept()).collect::<Vec<_>>());
+        let ask = async move {
+            let _turn = link.turn.lock().await;
+            let given: Vec<_> = given.iter().map(|(value, type_of)| (&**value as _, type_of.clone())).collect();
+            link.client.query_typed(link.recipe.statements.of(call), &given).await.map_err(Fault::from)
+        };
+        tokio::spawn(ask).await.unwrap_or_else(|error| Err(Fault::new(error)))
     }
 
     pub(super) fn under_way(&self) -> usize {
@@ -113,7 +126,11 @@ impl Link {
 
     /// Whether it answers within that time.
     pub(super) async fn answers_within(&self, silence: Duration) -> bool {
-        timeout(silence, self.client.simple_query("")).await.is_ok()
+        match self.prepared {
+            Some(_) => timeout(silence, self.client.simple_query("")).await.is_ok(),
+            // Whoever had the turn before was answered.
+            None => timeout(silence, self.turn.lock()).await.is_ok(),
+        }
     }
 
     /// Ends it for all who wait for its answers.
@@ -134,7 +151,7 @@ impl Lease {
         Self { link, is_answered: false }
     }
 
-    pub(super) fn link(&self) -> &Link {
+    pub(super) fn link(&self) -> &Arc<Link> {
         &self.link
     }
 

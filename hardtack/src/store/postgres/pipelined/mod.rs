@@ -7,6 +7,7 @@
 //! - Each call takes the connection of its lane with the fewest calls under way. When each has one, the lane gets another
 //!   connection, up to its size: a quiet program has few.
 //! - A call whose future is dropped runs to its end on the server; its answer is thrown away.
+//! - Behind a pooler each connection has one call at a time.
 //! - A [`Slot`] makes its connection again when that is lost, and who finds no other waits for the first attempt.
 
 mod address;
@@ -33,7 +34,7 @@ pub(super) struct Pipelined {
     runtime: Handle,
 }
 
-/// So many of the connections are for reads.
+/// So many of the connections are for reads; half of them where each is for one call at a time.
 const QUICK: usize = 2;
 
 impl Pipelined {
@@ -41,8 +42,9 @@ impl Pipelined {
     /// at least two.
     pub(super) async fn open(recipe: &Arc<Recipe>, connections: usize) -> Result<Self, String> {
         let mut quick: Vec<_> = (0..connections).map(|_| Slot::new(recipe.clone())).collect();
-        let slow = quick.split_off(QUICK.min(connections - 1));
-        for slot in quick.iter().chain(slow.first()) {
+        let size = if recipe.prepares { QUICK.min(connections - 1) } else { connections / 2 };
+        let slow = quick.split_off(size);
+        for slot in quick.iter().take(QUICK).chain(slow.first()) {
             slot.open().await?;
         }
         Ok(Self { quick: quick.into(), slow: slow.into(), runtime: Handle::current() })

@@ -44,7 +44,7 @@ impl State {
     /// The connection, unless it was lost.
     fn link(&self) -> Option<&Arc<Link>> {
         match self {
-            Self::Open(link) if !link.client().is_closed() => Some(link),
+            Self::Open(link) if !link.is_closed() => Some(link),
             _ => None,
         }
     }
