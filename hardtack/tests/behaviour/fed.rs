@@ -1,7 +1,7 @@
 //! Stateless sessions whose endings go through the feed of a store: a logout that holds everywhere, without a record
 //! of any session.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use hardtack::{Clock, Key, Keyring, Lifetime, Revocations, Sessions};
 
@@ -9,24 +9,8 @@ use crate::{
     client::{Browser, ask, get, is_dead, say},
     common::START,
     store::{Call, Fault},
-    world::{HOUR, Node, Setup, World, wait},
+    world::{HOUR, Node, Setup, World, at_once, until},
 };
-
-/// Who a cookie is on a node, which is given no time to hear of anything.
-fn at_once(node: &Node, cookie: &str) -> Option<String> {
-    let request = node.sessions.begin([cookie.as_bytes()]);
-    wait(request.session()).unwrap().owner()
-}
-
-fn until(mut so: impl FnMut() -> bool) {
-    for _ in 0..2_000 {
-        if so() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    panic!("waited for ever");
-}
 
 /// One more server, with a memory of its own.
 fn another(world: &World, clock: &Clock) -> Node {

@@ -1,7 +1,7 @@
 //! The hybrid placement: a copy in the cookie that is read without the store, for as long as nothing speaks against it.
 //! What others got wrong (better-auth #9177 and those it lists) is here as claims.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use hardtack::{BuildError, Clock, Key, Keyring, Kind, Lifetime, Sessions, store::MemoryStore};
 
@@ -9,27 +9,10 @@ use crate::{
     client::{Browser, Pending, ask, get, is_dead, said, say, without_cookie},
     common::START,
     store::{Call, Fault, Watch},
-    world::{HOUR, MINUTE, Node, Setup, World, wait},
+    world::{HOUR, MINUTE, Node, Setup, World, at_once, until, wait},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Who a cookie is on a node, which is given no time to hear of anything.
-fn at_once(node: &Node, cookie: &str) -> Option<String> {
-    let request = node.sessions.begin([cookie.as_bytes()]);
-    wait(request.session()).unwrap().owner()
-}
-
-/// Blocks the test until it is so.
-fn until(mut so: impl FnMut() -> bool) {
-    for _ in 0..2_000 {
-        if so() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    panic!("waited for ever");
-}
 
 /// The node has not heard from the feed for longer than its bound.
 fn until_deaf(node: &Node) {

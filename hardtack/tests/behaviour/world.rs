@@ -324,3 +324,20 @@ impl World {
 pub fn wait<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
+
+/// Who a cookie is on a node, which is given no time to hear of anything.
+pub fn at_once(node: &Node, cookie: &str) -> Option<String> {
+    let request = node.sessions.begin([cookie.as_bytes()]);
+    wait(request.session()).unwrap().owner()
+}
+
+/// Blocks the test until it is so.
+pub fn until(mut so: impl FnMut() -> bool) {
+    for _ in 0..2_000 {
+        if so() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("waited for ever");
+}
