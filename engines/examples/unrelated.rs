@@ -1,6 +1,6 @@
 //! How long a page takes that has nothing to do with sessions, while their store does not answer.
 //!
-//! `cargo run -p hardtack-engines --example unrelated`. Fifty visitors with sessions come ten times a second
+//! `cargo run --release -p hardtack-engines --example unrelated`. Fifty visitors with sessions come ten times a second
 //! each, or as often as they get an answer; one more asks for the public page all the time, and is timed.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

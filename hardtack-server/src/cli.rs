@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::store::StoreSettings;
 pub(crate) use sessions::{SessionsArgs, SessionsCommand};
 
 /// The data folder, unless another is named.
@@ -57,6 +58,8 @@ pub(crate) struct Demo {
     /// A password in it is seen by all users of the machine; in the variable it is not.
     #[arg(long, value_name = "STORE")]
     pub(crate) store: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: StoreSettings,
     /// The most devices that may be signed in at a time; without it any number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) devices: Option<u32>,

@@ -89,7 +89,7 @@ async fn open(args: &SessionsArgs) -> Result<Engine, Failure> {
         }
         _ => {}
     }
-    address.open().await
+    address.open(&args.settings).await
 }
 
 fn parse(handle: &str) -> Result<StoreKey, Failure> {

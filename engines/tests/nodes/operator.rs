@@ -12,6 +12,8 @@ claims! {
     /// E04: after a backup was restored, what it brought back ends.
     the_operator_ends_what_was_created_before_a_moment
     a_store_with_many_sessions_is_listed_whole
+    /// F13
+    what_lies_under_another_name_is_found_by_that_name_alone
 }
 
 fn listed(town: &Town) -> Vec<Value> {
@@ -94,4 +96,18 @@ fn a_store_with_many_sessions_is_listed_whole(town: &Town) {
     let handles: std::collections::BTreeSet<_> = listed.iter().map(|row| row["handle"].as_str().unwrap()).collect();
     assert_eq!((listed.len(), handles.len()), (640, 640), "each once");
     assert!(town.sessions(&["end-all"]).text(0).starts_with("640 sessions"));
+}
+
+fn what_lies_under_another_name_is_found_by_that_name_alone(town: &Town) {
+    let name: &[&str] = match town.store.starts_with("redis") {
+        true => &["--redis-prefix", "shop", "--redis-shards", "4"],
+        false => &["--postgres-schema", "shop"],
+    };
+    let shop = town.machine(name);
+    let mut ada = shop.signed_in();
+    assert_eq!(listed(town).len(), 0);
+    let named = |command: &[&'static str]| town.sessions(&[command, name].concat());
+    assert_eq!(named(&["list", "--json"]).json().as_array().unwrap().len(), 1);
+    assert!(named(&["end-all"]).text(0).contains("1 session"));
+    assert!(!ada.is_signed_in());
 }

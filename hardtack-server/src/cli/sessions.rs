@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::store::StoreSettings;
+
 #[derive(Args)]
 pub(crate) struct SessionsArgs {
     #[command(subcommand)]
@@ -14,6 +16,8 @@ pub(crate) struct SessionsArgs {
     /// A password in it is seen by all users of the machine; in the variable it is not.
     #[arg(long, global = true, value_name = "STORE", conflicts_with = "data")]
     pub(crate) store: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: StoreSettings,
     /// Data folder of the demo, for the sessions.db there [default: ./hardtack-data]
     #[arg(long, global = true, value_name = "FOLDER")]
     pub(crate) data: Option<PathBuf>,

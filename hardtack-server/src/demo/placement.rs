@@ -53,7 +53,7 @@ impl Housing {
             },
             hybrid: args.placement == Placement::Hybrid,
             place: address.place(),
-            store: Some(address.open().await?),
+            store: Some(address.open(&args.settings).await?),
             // The store remembers what ended; what is not in it is a visitor without an owner.
             revocations: Revocations::in_memory(),
             limit: args.devices.map(|most| DeviceLimit { most, beyond }),

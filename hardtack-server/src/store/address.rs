@@ -4,7 +4,7 @@ use std::{env, fmt, path::PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::Engine;
+use super::{Engine, StoreSettings};
 use crate::Failure;
 
 /// The variable that names the store, so that a password need not stand on a command line, where all users of the
@@ -65,8 +65,8 @@ impl StoreAddress {
     }
 
     /// Opens the store. A file that is not there is made, and so are tables.
-    pub(crate) async fn open(&self) -> Result<Engine, Failure> {
-        Engine::open(self).await
+    pub(crate) async fn open(&self, settings: &StoreSettings) -> Result<Engine, Failure> {
+        Engine::open(self, settings).await
     }
 
     /// As a visitor is told, to whom the folders and the machines of the server are nothing.

@@ -14,7 +14,7 @@ use hardtack::{
     },
 };
 
-use super::StoreAddress;
+use super::{StoreAddress, StoreSettings};
 use crate::Failure;
 
 /// The store that was chosen. Cheap to clone; clones are one store.
@@ -29,18 +29,33 @@ pub(crate) enum Engine {
 }
 
 impl Engine {
-    pub(super) async fn open(address: &StoreAddress) -> Result<Self, Failure> {
+    pub(super) async fn open(address: &StoreAddress, settings: &StoreSettings) -> Result<Self, Failure> {
+        settings.check(address)?;
         Ok(match address {
             StoreAddress::Memory => Self::Memory(MemoryStore::new()),
             StoreAddress::Sqlite(path) => Self::Sqlite(SqliteStore::open(path)?),
             #[cfg(feature = "redis")]
             StoreAddress::Redis(server) => {
-                Self::Redis(RedisStore::connect(server.whole()).await.map_err(|error| format!("{address}: {error}"))?)
+                let mut redis = RedisStore::at(server.whole());
+                if let Some(prefix) = &settings.redis_prefix {
+                    redis = redis.prefix(prefix);
+                }
+                if let Some(shards) = settings.redis_shards {
+                    redis = redis.shards(shards);
+                }
+                if let Some(replicas) = settings.redis_durable_logout {
+                    redis = redis.durable_logout(replicas);
+                }
+                Self::Redis(redis.connect().await.map_err(|error| format!("{address}: {error}"))?)
             }
             #[cfg(feature = "postgres")]
-            StoreAddress::Postgres(server) => Self::Postgres(
-                PostgresStore::connect(server.whole()).await.map_err(|error| format!("{address}: {error}"))?,
-            ),
+            StoreAddress::Postgres(server) => {
+                let mut postgres = PostgresStore::settings().behind_a_pooler(settings.postgres_pooler);
+                if let Some(schema) = &settings.postgres_schema {
+                    postgres = postgres.schema(schema);
+                }
+                Self::Postgres(postgres.connect(server.whole()).await.map_err(|error| format!("{address}: {error}"))?)
+            }
             #[cfg(not(all(feature = "redis", feature = "postgres")))]
             other => return Err(format!("{other}: this hardtack was built without that engine").into()),
         })

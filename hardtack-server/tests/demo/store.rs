@@ -118,6 +118,21 @@ fn a_server_that_nobody_runs_is_an_error_without_its_password() {
     }
 }
 
+/// What is said about another engine was meant for another store.
+#[test]
+fn settings_of_another_engine_are_refused() {
+    let folder = Folder::new();
+    for (store, settings) in [
+        ("sqlite:x.db", &["--redis-prefix", "shop"][..]),
+        ("memory:", &["--postgres-schema", "shop"]),
+        ("postgres://127.0.0.1/x", &["--redis-durable-logout", "1"]),
+        ("redis://127.0.0.1", &["--postgres-pooler"]),
+    ] {
+        let said = folder.refusal(folder.command().args(["--store", store]).args(settings));
+        assert!(said.contains(settings[0]) && said.contains("leave it out"), "{said}");
+    }
+}
+
 #[test]
 fn a_store_is_named_by_the_variable_unless_the_command_line_names_one() {
     let folder = Folder::new();

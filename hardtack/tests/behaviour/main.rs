@@ -3,9 +3,11 @@
 //! that says so.
 //!
 //! A test is called `framework::placement::claim`. The claims are in rooms by theme; this file lists them once.
-//! `hardtack-engines` runs this same file, with its feature `engines`, on servers.
+//! `hardtack-engines` runs this same file on servers: with its feature `engines` only the placements that need them.
 #![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+// What belongs to the placements that run here without servers.
+#![cfg_attr(feature = "engines", allow(dead_code))]
 
 #[cfg(feature = "actix-web-4")]
 mod actix_app;
@@ -51,16 +53,19 @@ macro_rules! placements {
         $framework:ident; everywhere { $($everywhere:tt)* } recorded { $($recorded:tt)* } stored { $($stored:tt)* }
         fed { $($fed:tt)* } hybrid { $($hybrid:tt)* } stateless { $($stateless:tt)* }
     ) => {
+        #[cfg(not(feature = "engines"))]
         mod stateless {
             use crate::world::{Framework, Placement, Setup};
             const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::Stateless };
             tests! { SETUP; $($everywhere)* $($stateless)* }
         }
+        #[cfg(not(feature = "engines"))]
         mod stateless_with_a_feed {
             use crate::world::{Framework, Placement, Setup};
             const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::StatelessWithFeed };
             tests! { SETUP; $($everywhere)* $($stateless)* $($fed)* }
         }
+        #[cfg(not(feature = "engines"))]
         mod stored_in_memory {
             use crate::world::{Framework, Placement, Setup};
             const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::Memory };
@@ -72,11 +77,13 @@ macro_rules! placements {
             const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::Sqlite };
             tests! { SETUP; $($everywhere)* $($recorded)* $($stored)* }
         }
+        #[cfg(not(feature = "engines"))]
         mod hybrid_in_memory {
             use crate::world::{Framework, Placement, Setup};
             const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::HybridMemory };
             tests! { SETUP; $($everywhere)* $($hybrid)* }
         }
+        #[cfg(not(feature = "engines"))]
         mod hybrid_that_asks {
             use crate::world::{Framework, Placement, Setup};
             const SETUP: Setup = Setup { framework: Framework::$framework, placement: Placement::HybridThatAsks };
