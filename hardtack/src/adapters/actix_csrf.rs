@@ -47,8 +47,25 @@ type Local<T> = Pin<Box<dyn Future<Output = T>>>;
 /// # }
 /// ```
 ///
-/// A refusal is an [`Error`] with a [`CsrfRefusal`] in it, which answers its sentence: middleware between this one and
-/// the sessions may answer a page instead, with the form and a new token.
+/// A refusal is an [`Error`] with a [`CsrfRefusal`] in it, which answers its sentence. Middleware between this one and the
+/// sessions may answer a page instead, with the form and a new token:
+///
+/// ```
+/// # use actix_web::{Error, HttpResponse, ResponseError, dev::{ServiceRequest, ServiceResponse}};
+/// # use actix_web::{body::MessageBody, error::InternalError, middleware::Next};
+/// # use hardtack::{Session, csrf::{CsrfRefusal, hidden_field}};
+/// async fn again<B: MessageBody>(mut request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
+///     let session = request.extract::<Session>().await?;
+///     next.call(request).await.map_err(|error| match error.as_error::<CsrfRefusal>() {
+///         Some(refusal) if refusal.is_about_the_token() => {
+///             let form = format!("<form method=post>{}<button>Order</button></form>", hidden_field(&session));
+///             InternalError::from_response(*refusal, HttpResponse::build(refusal.status_code()).body(form)).into()
+///         }
+///         _ => error,
+///     })
+/// }
+/// # let _ = actix_web::App::new().wrap(actix_web::middleware::from_fn(again));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct CsrfMiddleware {
     policy: Arc<CsrfPolicy>,
