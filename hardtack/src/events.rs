@@ -171,8 +171,8 @@ pub(crate) fn gap() {
     tracing::warn!(target: "hardtack", "the feed of the store has a gap: older copies of sessions ask the store");
 }
 
-/// A request came without the token of its session.
-#[cfg(feature = "axum")]
-pub(crate) fn csrf_refused() {
-    tracing::info!(target: "hardtack", "request refused: no valid CSRF token");
+/// A request was refused: another site sent it, or it has no token.
+#[cfg(any(feature = "axum", feature = "actix-web-4"))]
+pub(crate) fn csrf_refused(refusal: crate::csrf::CsrfRefusal) {
+    tracing::info!(target: "hardtack", reason = refusal.as_str(), "request refused: cross-site request forgery");
 }

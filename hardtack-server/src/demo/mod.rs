@@ -9,6 +9,7 @@ mod label;
 mod pages;
 mod password;
 mod placement;
+mod refused;
 mod routes;
 mod signals;
 mod tls;

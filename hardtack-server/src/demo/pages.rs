@@ -17,7 +17,7 @@ pub(super) const COUNT: Field<u64> = Field::new("count");
 
 /// Who the one password belongs to.
 const OWNER: &str = "keeper";
-const LANDING: &str = "/protected";
+pub(super) const LANDING: &str = "/protected";
 
 pub(super) async fn home(State(site): State<Arc<Site>>, session: Session, headers: HeaderMap) -> Response {
     views::home(&site, &session, &headers)
@@ -32,7 +32,7 @@ pub(super) async fn count(session: Session) -> Redirect {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct NextQuery {
-    next: String,
+    pub(super) next: String,
 }
 
 pub(super) async fn login(State(site): State<Arc<Site>>, session: Session, Query(query): Query<NextQuery>) -> Response {

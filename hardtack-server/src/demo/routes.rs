@@ -10,9 +10,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use hardtack::{CommitError, csrf::CsrfLayer};
+use hardtack::CommitError;
 
-use super::{Site, api, copies, devices, lab, pages, views};
+use super::{Site, api, copies, devices, lab, pages, refused, views};
 
 /// The largest body of a request: far more than a cookie can hold.
 const MAX_BODY: usize = 64 * 1024;
@@ -39,7 +39,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/api/devices/end-others", post(devices::end_others))
         .fallback(pages::not_found)
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(CsrfLayer::new())
+        .layer(refused::layer(&site))
         .layer(sessions)
         .layer(from_fn_with_state(site.clone(), explain_failed_commit))
         .route("/healthz", get(async || "ok\n"))
