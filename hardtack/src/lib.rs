@@ -16,6 +16,8 @@ mod fields;
 mod follower;
 mod hybrid;
 mod inspection;
+#[cfg(feature = "interop")]
+pub mod interop;
 mod json;
 mod keyring;
 mod lifetime;
