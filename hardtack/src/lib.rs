@@ -14,6 +14,11 @@ mod events;
 mod field;
 mod fields;
 mod follower;
+#[cfg(feature = "interop")]
+mod foreign;
+#[cfg(not(feature = "interop"))]
+#[path = "foreign/none.rs"]
+mod foreign;
 mod hybrid;
 mod inspection;
 #[cfg(feature = "interop")]

@@ -108,6 +108,11 @@ impl Foreign {
         matches!(self.format, Format::Architect(_))
     }
 
+    /// Whether no two sessions have the same cookie. Of `cookie-session` those have that hold the same data.
+    pub fn is_unique(&self) -> bool {
+        !matches!(self.format, Format::Cookie(_))
+    }
+
     /// Whether sessions may stand on it.
     ///
     /// # Errors

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::Refusal;
+use serde::de::DeserializeOwned;
+
+use super::{Refusal, json};
 
 /// What an authentic foreign cookie said. `Debug` leaves its data out.
 #[derive(Clone)]
@@ -27,6 +29,11 @@ impl Opened {
     /// lone surrogates included. An object, but for `iron-session`, which also stores arrays.
     pub fn data_json(&self) -> &str {
         &self.data
+    }
+
+    /// One member of the data; `None` when there is none or it is not of this type.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_str(json::member(&self.data, name)?).ok()
     }
 
     /// When it was made, in milliseconds since 1970, where the format says so.
