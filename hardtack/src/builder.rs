@@ -12,6 +12,7 @@ use crate::{
     cookie::CookiePolicy,
     error::BuildError,
     follower::{self, AnyFeed, Follower},
+    foreign::{Acceptance, Emission},
     hybrid::Hybrid,
     keyring::Keyring,
     lifetime::Lifetime,
@@ -38,7 +39,7 @@ pub struct SessionsBuilder {
     migrated: Option<(Kind, SystemTime)>,
     purge_interval: Duration,
     random: Random,
-    cookie: CookiePolicy,
+    cookie: Option<CookiePolicy>,
     lifetime: Lifetime,
     clock: Clock,
     revocations: Revocations,
@@ -49,6 +50,8 @@ pub struct SessionsBuilder {
     freshness: Duration,
     feed_bound: Duration,
     cookie_budget: usize,
+    pub(crate) emission: Option<Emission>,
+    pub(crate) acceptance: Option<Acceptance>,
 }
 
 impl SessionsBuilder {
@@ -63,7 +66,7 @@ impl SessionsBuilder {
             migrated: None,
             purge_interval: Duration::from_secs(60),
             random: system_random,
-            cookie: CookiePolicy::default(),
+            cookie: None,
             lifetime: Lifetime::default(),
             clock: Clock::default(),
             revocations: Revocations::default(),
@@ -74,6 +77,8 @@ impl SessionsBuilder {
             freshness: Duration::from_secs(60),
             feed_bound: Duration::from_secs(2),
             cookie_budget: usize::MAX,
+            emission: None,
+            acceptance: None,
         }
     }
 
@@ -108,7 +113,7 @@ impl SessionsBuilder {
 
     /// The cookie's name and attributes. Default `CookiePolicy::host("session")`.
     pub fn cookie(mut self, policy: CookiePolicy) -> Self {
-        self.cookie = policy;
+        self.cookie = Some(policy);
         self
     }
 
@@ -221,8 +226,11 @@ impl SessionsBuilder {
     ///
     /// [`BuildError`], whose message says what to write instead.
     pub fn build(self) -> Result<Sessions, BuildError> {
-        self.cookie.validate()?;
+        let emitted = || self.emission.as_ref().map(Emission::policy);
+        let cookie = self.cookie.clone().or_else(emitted).unwrap_or_default();
+        cookie.validate()?;
         self.lifetime.validate()?;
+        self.validate_foreign(&cookie)?;
         if self.realm.len() > 256 {
             return Err(BuildError::Setting { why: "a realm has at most 256 bytes".into() });
         }
@@ -232,7 +240,7 @@ impl SessionsBuilder {
         let feed = self.copies.or_else(|| self.revocations.feed());
         let follower = feed.map(|feed| Follower::new(feed, self.feed_bound, self.store_deadline));
         let previous = match &self.previous {
-            Some((policy, _)) if policy.name() == self.cookie.name() => {
+            Some((policy, _)) if policy.name() == cookie.name() => {
                 let why = "the previous name is the present one; leave previous_name out".into();
                 return Err(BuildError::Cookie { why });
             }
@@ -244,8 +252,8 @@ impl SessionsBuilder {
             None => None,
         };
         let system = System {
-            site: Site::new(&self.cookie, &self.realm, true),
-            loopback: self.cookie.for_loopback().map(|policy| Site::new(&policy, &self.realm, false)),
+            site: Site::new(&cookie, &self.realm, true),
+            loopback: cookie.for_loopback().map(|policy| Site::new(&policy, &self.realm, false)),
             previous,
             keys: self.keys,
             lifetime: self.lifetime,
@@ -258,6 +266,8 @@ impl SessionsBuilder {
             store: self.store.map(|store| TimedStore::new(store, self.store_deadline)),
             hybrid,
             follower,
+            emission: self.emission,
+            acceptance: self.acceptance,
             cookie_budget: self.cookie_budget,
             store_deadline: self.store_deadline,
             device_limit: self.device_limit,
@@ -266,12 +276,31 @@ impl SessionsBuilder {
             turns: std::array::from_fn(|_| Mutex::default()),
             purging: Purging::default(),
             purge_interval: self.purge_interval,
-            persistent: self.cookie.is_persistent(),
+            persistent: cookie.is_persistent(),
             carry_over: self.carry_over,
         };
         let system = Arc::new(system);
         follower::begin(&system);
         Ok(Sessions { system })
+    }
+
+    fn validate_foreign(&self, cookie: &CookiePolicy) -> Result<(), BuildError> {
+        let refuse = |why: &str| Err(BuildError::Setting { why: why.into() });
+        match (&self.emission, &self.acceptance) {
+            (Some(_), Some(_)) => refuse(
+                "emit_as is for the time in which both fleets live and accept for afterwards; leave one of them out",
+            ),
+            (Some(_), _) if self.store.is_some() => {
+                refuse("with emit_as the session is in the foreign cookie alone; write Sessions::stateless(keys)")
+            }
+            (Some(_), _) if self.lifetime.renews() => {
+                refuse("the generations of a renewal have no place in a foreign cookie; leave renewal out")
+            }
+            (Some(_), _) if self.previous.is_some() => refuse("with emit_as there is no previous_name; leave it out"),
+            (Some(emission), _) => emission.check(cookie),
+            (_, Some(acceptance)) => acceptance.check(cookie),
+            _ => Ok(()),
+        }
     }
 
     fn validate_store(&self) -> Result<(), BuildError> {

@@ -14,8 +14,15 @@ mod events;
 mod field;
 mod fields;
 mod follower;
+#[cfg(feature = "interop")]
+mod foreign;
+#[cfg(not(feature = "interop"))]
+#[path = "foreign/none.rs"]
+mod foreign;
 mod hybrid;
 mod inspection;
+#[cfg(feature = "interop")]
+pub mod interop;
 mod json;
 mod keyring;
 mod lifetime;

@@ -227,6 +227,11 @@ impl Lifetime {
         window.max(header.idle_deadline).min(self.absolute_deadline(header))
     }
 
+    /// Whether sessions get new generations.
+    pub(crate) fn renews(&self) -> bool {
+        self.renewal.is_some()
+    }
+
     pub(crate) fn skew_ms(&self) -> u64 {
         millis(self.skew)
     }

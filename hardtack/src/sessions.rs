@@ -191,7 +191,7 @@ impl Sessions {
     pub async fn end(&self, handle: &Handle) -> Result<(), StoreError> {
         let system = &*self.system;
         let now = system.now();
-        let until = now.saturating_add(system.lifetime.longest());
+        let until = system.last_deadline(now);
         if let Some(store) = &system.store {
             store.delete((*handle).into(), until).await?;
             [true, false].into_iter().for_each(|owned| system.tell(News::ended((*handle).into(), owned), now));
@@ -211,7 +211,7 @@ impl Sessions {
         let now = system.now();
         match &system.store {
             Some(store) => {
-                let epoch = store.end_owner(owner, None, now.saturating_add(system.lifetime.longest())).await?;
+                let epoch = store.end_owner(owner, None, system.last_deadline(now)).await?;
                 system.tell(News::owner_ended(owner, epoch), now);
                 system.end_envelopes_of(owner, now).await
             }

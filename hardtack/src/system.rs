@@ -9,16 +9,17 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
     clock::Clock,
-    cookie::{CookiePolicy, set_cookie::CookieWriter},
+    cookie::{CookiePolicy, header::ForeignNames, set_cookie::CookieWriter},
     envelope::Binding,
     error::StoreError,
     follower::Follower,
+    foreign::{Acceptance, Emission},
     hybrid::Hybrid,
     keyring::Keyring,
     lifetime::Lifetime,
     purging::Purging,
     record::{Header, Kind, Random},
-    revocation::{EndingClock, Revocations, Superseded},
+    revocation::{Ending, EndingClock, Revocations, Superseded},
     store::{
         DeviceLimit,
         feed::{Batch, News},
@@ -44,6 +45,10 @@ pub(crate) struct System {
     pub(crate) hybrid: Option<Hybrid>,
     /// Who reads the feed that tells what ended elsewhere.
     pub(crate) follower: Option<Follower>,
+    /// The session is in a foreign cookie.
+    pub(crate) emission: Option<Emission>,
+    /// Foreign cookies become sessions.
+    pub(crate) acceptance: Option<Acceptance>,
     /// How many bytes all cookies of a request may have together.
     pub(crate) cookie_budget: usize,
     pub(crate) store_deadline: Duration,
@@ -144,7 +149,7 @@ impl System {
         EndingClock {
             now,
             skew: self.lifetime.skew_ms(),
-            longest: self.lifetime.longest(),
+            longest: self.last_deadline(now).saturating_sub(now),
             deadline: self.store_deadline,
         }
     }
@@ -166,6 +171,39 @@ impl System {
     /// The cookie to write for a request.
     pub(crate) fn site(&self, loopback: bool) -> &Site {
         self.loopback.as_ref().filter(|_| loopback).unwrap_or(&self.site)
+    }
+
+    /// When the session ends unless it is used.
+    pub(crate) fn deadline(&self, header: &Header) -> u64 {
+        match self.emission {
+            Some(_) => header.idle_deadline,
+            None => self.lifetime.idle_deadline(header).min(self.lifetime.absolute_deadline(header)),
+        }
+    }
+
+    /// The foreign cookies to look for.
+    pub(crate) fn foreign_names(&self) -> ForeignNames<'_> {
+        match (&self.emission, &self.acceptance) {
+            (Some(emission), _) => ForeignNames { names: emission.names(), last: false },
+            (_, Some(acceptance)) => ForeignNames { names: acceptance.names(), last: acceptance.takes_the_last() },
+            _ => ForeignNames::default(),
+        }
+    }
+
+    /// The ending of a session: remembered for as long as anything could bring it back.
+    pub(crate) fn ending_of(&self, header: &Header) -> Ending {
+        Ending::of(header, self.accepted_until())
+    }
+
+    /// Until when foreign cookies become sessions; 0 for never.
+    pub(crate) fn accepted_until(&self) -> u64 {
+        self.acceptance.as_ref().map_or(0, Acceptance::until)
+    }
+
+    /// When whatever was ended now cannot come back by itself any more.
+    pub(crate) fn last_deadline(&self, now: u64) -> u64 {
+        let longest = self.lifetime.longest().max(self.emission.as_ref().map_or(0, Emission::longest));
+        now.saturating_add(longest).max(self.accepted_until())
     }
 
     /// The previous name to look for.

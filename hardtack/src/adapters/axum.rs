@@ -69,6 +69,9 @@ where
                 authority.or_else(|| request.headers().get(header::HOST).map(HeaderValue::as_bytes))
             };
             let session = self.sessions.begin_on_host(host, cookie_fields(request.headers()));
+            if request.headers().get(SEC_FETCH_SITE).is_some_and(|site| site == CROSS_SITE) {
+                session.cross_site();
+            }
             let finish = session.finish();
             request.extensions_mut().insert(session);
             Some(finish)
@@ -76,6 +79,10 @@ where
         SessionFuture { inner: self.inner.call(request), response: None, finish }
     }
 }
+
+/// Of which site the page is that started a request (Fetch Metadata).
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+const CROSS_SITE: &str = "cross-site";
 
 fn cookie_fields(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes)

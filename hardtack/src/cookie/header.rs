@@ -56,15 +56,26 @@ impl Candidates {
 pub(crate) struct Presented {
     pub(crate) present: Candidates,
     pub(crate) previous: Option<Box<Candidates>>,
+    /// Of foreign cookies that are looked for the places of their names, and one value each.
+    pub(crate) foreign: Vec<(u8, Box<[u8]>)>,
     /// Bytes of all other cookies, with what stands between them.
     pub(crate) others: usize,
 }
 
-/// Finds the values of one name, or of two, in the fields of a request.
+/// Foreign cookies to look for.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ForeignNames<'a> {
+    pub(crate) names: &'a [String],
+    /// Of several with one name the last counts, and not the first.
+    pub(crate) last: bool,
+}
+
+/// Finds the values of one name, or of two, in the fields of a request, and of foreign cookies.
 pub(crate) fn find<'a>(
     fields: impl IntoIterator<Item = &'a [u8]>,
     name: &[u8],
     previous_name: Option<&[u8]>,
+    foreign: ForeignNames<'_>,
 ) -> Presented {
     let mut found = Presented::default();
     let mut pairs_left = MAX_PAIRS;
@@ -80,11 +91,39 @@ pub(crate) fn find<'a>(
             } else if let Some(value) = previous_name.and_then(|name| value_of(pair, name)) {
                 found.previous.get_or_insert_default().push(value);
             } else {
+                if let Some((place, value)) = foreign.value_of(pair) {
+                    found.keep_foreign(place, value, foreign.last);
+                }
                 found.others += pair.len() + 1;
             }
         }
     }
     found
+}
+
+impl ForeignNames<'_> {
+    fn value_of<'a>(&self, pair: &'a [u8]) -> Option<(u8, &'a [u8])> {
+        let mut names = (0..).zip(self.names);
+        names.find_map(|(place, name)| Some((place, value_of(pair, name.as_bytes())?)))
+    }
+}
+
+impl Presented {
+    fn keep_foreign(&mut self, place: u8, value: &[u8], last: bool) {
+        if value.len() > MAX_VALUE {
+            return;
+        }
+        match self.foreign.iter_mut().find(|(known, _)| *known == place) {
+            Some((_, known)) if last => *known = value.into(),
+            Some(_) => {}
+            None => self.foreign.push((place, value.into())),
+        }
+    }
+
+    /// The places of the foreign cookies that came, a bit each.
+    pub(crate) fn foreign_places(&self) -> u8 {
+        self.foreign.iter().fold(0, |places, (place, _)| places | 1 << (place & 7))
+    }
 }
 
 /// The value of a pair that is called `name`, which is not empty and holds no `=`.
@@ -124,7 +163,7 @@ mod tests {
         for case in cases() {
             let fields: Vec<_> = case.fields.iter().map(|field| bytes(field, &t, &u)).collect();
             let values: Vec<_> = case.values.iter().map(|value| bytes(value, &t, &u)).collect();
-            let found = find(fields.iter().map(Vec::as_slice), b"__Host-session", None);
+            let found = find(fields.iter().map(Vec::as_slice), b"__Host-session", None, ForeignNames::default());
             if !found.present.iter().eq(values.iter().map(Vec::as_slice)) || found.previous.is_some() {
                 wrong.push(case.claim);
             }
@@ -136,7 +175,7 @@ mod tests {
     #[test]
     fn the_present_and_the_previous_name_have_four_candidates_each() {
         let field = "old=1; new=1; ".repeat(5);
-        let found = find([field.as_bytes()], b"new", Some(b"old"));
+        let found = find([field.as_bytes()], b"new", Some(b"old"), ForeignNames::default());
         let (new, old) = (found.present.iter().count(), found.previous.unwrap().iter().count());
         assert_eq!((new, old), (MAX_CANDIDATES, MAX_CANDIDATES));
     }

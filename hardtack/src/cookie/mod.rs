@@ -8,3 +8,5 @@ pub(crate) mod set_cookie;
 
 pub use policy::{CookiePolicy, SameSite};
 pub use response::SessionHeaders;
+#[cfg(feature = "interop")]
+pub(crate) use set_cookie::MAX_NAME_VALUE;

@@ -21,8 +21,8 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 pub struct SessionHeaders {
     pub(crate) accessed: bool,
     pub(crate) set_cookie: Option<HeaderValue>,
-    /// The removal of a cookie under its previous name.
-    pub(crate) remove_previous: Option<HeaderValue>,
+    /// What else there is to set or to remove: cookies under previous names, and foreign ones.
+    pub(crate) others: Vec<HeaderValue>,
 }
 
 impl SessionHeaders {
@@ -52,14 +52,14 @@ impl SessionHeaders {
                 }
             }
         }
-        for cookie in self.set_cookie.into_iter().chain(self.remove_previous) {
+        for cookie in self.set_cookie.into_iter().chain(self.others) {
             headers.append(SET_COOKIE, cookie);
         }
     }
 
     /// The `Set-Cookie` lines, at most one for a name (A09).
     pub fn set_cookies(&self) -> impl Iterator<Item = &HeaderValue> {
-        self.set_cookie.iter().chain(&self.remove_previous)
+        self.set_cookie.iter().chain(&self.others)
     }
 
     /// Whether `Vary: Cookie` is to be added to the `Vary` fields that are there.
@@ -86,6 +86,6 @@ impl SessionHeaders {
     }
 
     fn sets_cookie(&self) -> bool {
-        self.set_cookie.is_some() || self.remove_previous.is_some()
+        self.set_cookie.is_some() || !self.others.is_empty()
     }
 }

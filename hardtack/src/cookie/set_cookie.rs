@@ -23,6 +23,12 @@ impl CookieWriter {
         Self { name: policy.name().to_owned(), attributes: policy.attributes(secure) }
     }
 
+    /// A cookie of another name with the same attributes.
+    #[cfg(feature = "interop")]
+    pub(crate) fn named(&self, name: &str) -> Self {
+        Self { name: name.to_owned(), attributes: self.attributes.clone() }
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

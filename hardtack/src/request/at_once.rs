@@ -105,7 +105,7 @@ impl Shared {
         let now = system.now();
         let epoch = match &system.store {
             Some(store) => {
-                let until = now.saturating_add(system.lifetime.longest());
+                let until = system.last_deadline(now);
                 let epoch = store.end_owner(owner, Some(header.handle.into()), until).await?;
                 system.tell(News::owner_ended(owner, epoch), now);
                 system.end_envelopes_of(owner, now).await?;

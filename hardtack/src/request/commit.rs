@@ -78,7 +78,8 @@ impl Plan {
     /// The cookie is written and what ended is remembered, in this order, so that a commit that fails ends nothing.
     async fn without_a_store(&mut self, system: &System) -> Result<(Outcome, SessionHeaders), CommitError> {
         let (record, headers) = (self.record.as_ref(), std::mem::take(&mut self.headers));
-        let headers = outcome::respond(system, self.jar, self.cookie, record, headers, self.now)?;
+        let headers =
+            outcome::respond(system, self.jar, self.cookie, record.map(|record| (record, None)), headers, self.now)?;
         if let Some((ended, _)) = &self.ended {
             outcome::end(system, ended, record, self.now).await?;
             events::ended(ended.handle);
@@ -108,7 +109,14 @@ impl Plan {
             }
             return Err(error);
         }
-        let headers = outcome::respond(system, self.jar, self.cookie, self.record.as_ref(), headers, self.now)?;
+        let headers = outcome::respond(
+            system,
+            self.jar,
+            self.cookie,
+            self.record.as_ref().map(|record| (record, None)),
+            headers,
+            self.now,
+        )?;
         if let Some((ended, in_store)) = &self.ended {
             // An anonymous one was in an envelope before it had a row.
             if !in_store || ended.owner.is_none() {
@@ -181,6 +189,7 @@ impl System {
     pub(crate) fn tombstone(&self, header: &Header, now: u64) -> u64 {
         let delayed = now.saturating_add(TOMBSTONE);
         let from_an_envelope = header.owner.is_none() || self.migrates_any();
-        if from_an_envelope { delayed.max(header.absolute_deadline) } else { delayed }
+        let least = if from_an_envelope { delayed.max(header.absolute_deadline) } else { delayed };
+        least.max(self.accepted_until())
     }
 }

@@ -1,11 +1,14 @@
 //! From the presented cookie to a session: the envelope, its clocks, and where the data is in a store the
 //! row.
 
+use std::sync::Arc;
+
 use crate::{
     cookie::header::{Candidates, Presented},
     envelope::{self, Opened},
     error::StoreError,
     events::{self, Reason},
+    foreign::{Acceptance, Emission, Guest},
     keyring::KeyState,
     record::{Header, Kind, Record},
     request::{Jar, outcome},
@@ -21,6 +24,14 @@ use crate::{
 /// How long the cookie from before a renewal is still taken, in milliseconds: a minute, for requests that
 /// were under way (D10). Afterwards it is a copy in the wrong hands.
 const RENEWAL_GRACE: u64 = 60_000;
+
+/// Where a request comes from.
+#[derive(Clone, Copy)]
+pub(crate) struct Source {
+    pub(crate) jar: Jar,
+    /// Another site started it.
+    pub(crate) cross_site: bool,
+}
 
 /// What came with a request.
 pub(crate) struct Arrival {
@@ -42,12 +53,23 @@ pub(crate) struct Live {
     pub(crate) retired: bool,
     /// The store was not asked: it is the copy in its cookie.
     pub(crate) copied: bool,
+    /// It is in a foreign cookie, which said this.
+    pub(crate) guest: Option<Arc<Guest>>,
 }
 
 impl Live {
     fn in_envelope(opened: Opened) -> Self {
         let retired = opened.key_state == KeyState::Retired;
-        Self { record: opened.record, stored: None, stale: false, retired, copied: false }
+        Self { retired, ..Self::of(opened.record, None) }
+    }
+
+    fn of(record: Record, stored: Option<Writes>) -> Self {
+        Self { record, stored, stale: false, retired: false, copied: false, guest: None }
+    }
+
+    /// It came in a cookie that another one takes the place of.
+    fn moved(record: Record, stored: Option<Writes>) -> Self {
+        Self { stale: true, ..Self::of(record, stored) }
     }
 
     /// As the store would give it. Which writes made its row, a copy does not know.
@@ -61,8 +83,16 @@ impl Live {
 }
 
 /// Opens what was presented where all of a session is in its envelope.
-pub(crate) fn arrive(system: &System, jar: Jar, presented: &Presented, now: u64) -> Arrival {
-    let (arrival, envelopes) = open(system, jar, presented, now);
+pub(crate) fn arrive(system: &System, source: Source, presented: &Presented, now: u64) -> Arrival {
+    if let Some(emission) = &system.emission {
+        return emitted(system, emission, presented, now);
+    }
+    if let Some((_, record)) = acceptable(system, source, presented, now) {
+        let over = system.revocations.has_ended(&record.header);
+        let session = if over { Err(Reason::Ended) } else { Ok(Some(Live::moved(record, None))) };
+        return Arrival { presented: false, by_previous_name: false, session };
+    }
+    let (arrival, envelopes) = open(system, source.jar, presented, now);
     let session = envelopes.and_then(|envelopes| {
         if envelopes.rivals.is_empty() { Ok(envelopes.first.map(Live::in_envelope)) } else { Err(Reason::Conflict) }
     });
@@ -75,10 +105,15 @@ pub(crate) async fn arrive_from(
     system: &System,
     store: &TimedStore,
     trusts_copies: bool,
-    jar: Jar,
+    source: Source,
     presented: &Presented,
     now: u64,
 ) -> Result<Arrival, StoreError> {
+    if let Some((acceptance, record)) = acceptable(system, source, presented, now) {
+        let session = accept(system, store, acceptance, record, now).await?.map(Some);
+        return Ok(Arrival { presented: false, by_previous_name: false, session });
+    }
+    let jar = source.jar;
     let (arrival, envelopes) = open(system, jar, presented, now);
     let envelopes = match envelopes {
         Ok(envelopes) => envelopes,
@@ -105,6 +140,60 @@ pub(crate) async fn arrive_from(
         (live, _) => Ok(live),
     };
     Ok(Arrival { session, ..arrival })
+}
+
+/// The session in the only cookie there is, which is foreign.
+fn emitted(system: &System, emission: &Emission, presented: &Presented, now: u64) -> Arrival {
+    let session = emission.open(presented, now).and_then(|found| {
+        let Some((record, guest)) = found else { return Ok(None) };
+        if system.revocations.has_ended(&record.header) {
+            return Err(why_ended(system, &record.header, Reason::Ended, now));
+        }
+        let stale = guest.is_to_be_resent();
+        Ok(Some(Live { stale, guest: Some(Arc::new(guest)), ..Live::of(record, None) }))
+    });
+    let presented = !presented.present.is_empty() || !presented.foreign.is_empty();
+    Arrival { presented, by_previous_name: false, session }
+}
+
+/// The session that a foreign cookie becomes, when nothing of ours came.
+fn acceptable<'a>(
+    system: &'a System,
+    source: Source,
+    presented: &Presented,
+    now: u64,
+) -> Option<(&'a Acceptance, Record)> {
+    let acceptance = system.acceptance.as_ref().filter(|_| !source.cross_site)?;
+    if !presented.present.is_empty() || presented.previous.is_some() {
+        return None;
+    }
+    Some((acceptance, acceptance.open(system, presented, now)?))
+}
+
+/// Makes the session that a foreign cookie becomes, or finds the one that it has become.
+async fn accept(
+    system: &System,
+    store: &TimedStore,
+    acceptance: &Acceptance,
+    record: Record,
+    now: u64,
+) -> Result<Result<Live, Reason>, StoreError> {
+    let header = &record.header;
+    if header.kind == Kind::Anonymous {
+        return Ok(Ok(Live::moved(record, None)));
+    }
+    if let Some(row) = store.load(header.handle.into(), now).await? {
+        return Ok(match sealing::open(&row, header, now) {
+            Some((found, writes)) => {
+                system.lifetime.check(&found.header, now).map(|()| Live::moved(found, Some(writes)))
+            }
+            None => Err(Reason::Unreadable),
+        });
+    }
+    if !acceptance.remember(store, header, now).await? {
+        return Ok(Err(Reason::Ended));
+    }
+    migrate(system, store, record, now).await
 }
 
 /// The sessions that opened, each with the newest of its envelopes.
@@ -223,7 +312,7 @@ async fn fetch(
     // A cookie that is ahead of its row was answered for; the store has lost that write.
     header.generation = header.generation.max(envelope.generation);
     let retired = opened.key_state == KeyState::Retired;
-    Ok(Ok(Live { record, stored: Some(writes), stale, retired, copied: false }))
+    Ok(Ok(Live { stale, retired, ..Live::of(record, Some(writes)) }))
 }
 
 /// Moves a session into the store under its own id, once: where it was ended, a tombstone refuses it.
@@ -243,16 +332,10 @@ async fn migrate(
     // An owner whose sessions were ever ended here has signed in again since, into the store.
     let admission = Admission { epoch: 0, limit: None };
     Ok(match store.create(record.header.handle.into(), row, admission, now).await? {
-        Created::Created => Ok(Live { record, stored: Some(writes), stale: true, retired: false, copied: false }),
+        Created::Created => Ok(Live::moved(record, Some(writes))),
         Created::Exists => match store.load(record.header.handle.into(), now).await? {
             Some(row) => sealing::open(&row, &record.header, now)
-                .map(|(record, writes)| Live {
-                    record,
-                    stored: Some(writes),
-                    stale: true,
-                    retired: false,
-                    copied: false,
-                })
+                .map(|(record, writes)| Live::moved(record, Some(writes)))
                 .ok_or(Reason::Unreadable),
             None => Err(Reason::Ended),
         },

@@ -19,11 +19,13 @@ use std::{
 };
 
 pub use self::outcome::Outcome;
+#[cfg(feature = "interop")]
+pub(crate) use self::outcome::header;
 use self::{commit::Plan, outcome::Decision, state::State};
 use crate::{
     cookie::{
         SessionHeaders,
-        header::{self, Presented},
+        header::{Presented, find},
     },
     error::{CommitError, SessionRejection, StoreError},
     follower, purging,
@@ -74,8 +76,8 @@ impl SessionRequest {
         let system = &sessions.system;
         let name = system.site(loopback).writer.name();
         let previous = system.previous_name().map(str::as_bytes);
-        let presented = header::find(cookie_fields, name.as_bytes(), previous);
-        let jar = Jar { loopback, others: presented.others };
+        let presented = find(cookie_fields, name.as_bytes(), previous, system.foreign_names());
+        let jar = Jar { loopback, others: presented.others, foreign: presented.foreign_places() };
         let state = State { jar, ..State::default() };
         let shared = Shared {
             sessions: sessions.clone(),
@@ -104,6 +106,12 @@ impl SessionRequest {
         self.shared.with(|state, _| state.asks_the_store = true);
     }
 
+    /// This request was started by another site (`Sec-Fetch-Site: cross-site`), so foreign cookies that it brought are not
+    /// [accepted](crate::SessionsBuilder::accept). The layers tell it by themselves.
+    pub fn cross_site(&self) {
+        self.shared.with(|state, _| state.cross_site = true);
+    }
+
     /// Commits, once and for all, and answers the headers to add to the response. Call it before the
     /// response's head leaves.
     ///
@@ -128,6 +136,8 @@ pub(crate) struct Jar {
     pub(crate) loopback: bool,
     /// Bytes of all cookies but ours.
     pub(crate) others: usize,
+    /// Which of the foreign cookies that are looked for came, a bit for each name.
+    pub(crate) foreign: u8,
 }
 
 /// The future of [`SessionRequest::finish`]. It waits only where there is something to do in a store.
@@ -180,20 +190,20 @@ impl Shared {
             self.with(|state, system| {
                 if !state.loaded {
                     let now = state.ask(system);
-                    state.arrive(loading::arrive(system, state.jar, &self.presented, now));
+                    state.arrive(loading::arrive(system, state.source(), &self.presented, now));
                 }
             });
             return Ok(());
         };
         let _turn = self.loading.lock().await;
-        let (loaded, asks, jar, now) =
-            self.with(|state, system| (state.loaded, state.asks_the_store, state.jar, state.ask(system)));
+        let (loaded, asks, source, now) =
+            self.with(|state, system| (state.loaded, state.asks_the_store, state.source(), state.ask(system)));
         if loaded {
             return if asks { self.confirm_copy().await } else { Ok(()) };
         }
         purging::begin(system);
         follower::begin(system);
-        let arrival = loading::arrive_from(system, store, !asks, jar, &self.presented, now).await;
+        let arrival = loading::arrive_from(system, store, !asks, source, &self.presented, now).await;
         let arrival = arrival.map_err(SessionRejection::Store)?;
         self.with(|state, _| state.arrive(arrival));
         Ok(())

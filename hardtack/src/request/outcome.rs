@@ -8,13 +8,13 @@ use crate::{
     error::{CommitError, StoreError},
     events::{self, Reason},
     fields::Fields,
+    foreign::Guest,
     record::{Header, Kind, Record},
     request::{
         Jar,
         commit::{Plan, Write},
         state::State,
     },
-    revocation::Ending,
     system::System,
 };
 
@@ -89,7 +89,8 @@ pub(crate) fn decide(system: &System, state: &mut State) -> Result<Decision, Com
         _ if cookie == Cookie::Write || write == Write::Touch => Outcome::Touched,
         _ => Outcome::Untouched,
     };
-    let headers = SessionHeaders { remove_previous: remove_previous(system, state, cookie, now)?, ..headers };
+    let others = remove_others(system, state, cookie, now)?;
+    let headers = SessionHeaders { others, ..headers };
     let row_ends = state.changes.ended.as_ref().is_some_and(|_| state.came_from_the_store());
     let is_stored = state.record.as_ref().is_some_and(|record| record.header.kind == Kind::Stored);
     if let Some(record) = state.record.as_mut().filter(|_| cookie == Cookie::Write && !is_stored) {
@@ -110,7 +111,9 @@ pub(crate) fn decide(system: &System, state: &mut State) -> Result<Decision, Com
             now,
         })));
     }
-    let headers = respond(system, state.jar, cookie, state.record.as_ref(), headers, now)?;
+    let guest = state.origin.as_ref().filter(|_| state.is_of_origin()).and_then(|origin| origin.guest.as_deref());
+    let headers =
+        respond(system, state.jar, cookie, state.record.as_ref().map(|record| (record, guest)), headers, now)?;
     Ok(Decision::Done(outcome, headers))
 }
 
@@ -152,8 +155,8 @@ fn cookie(system: &System, state: &State, write: Write, now: u64) -> Cookie {
         state.presented
     } else {
         // Not for one that has ended: the answer to a request that was under way during a sign-in must not
-        // remove the new cookie.
-        state.refused.is_some_and(|reason| !reason.keeps_the_cookie())
+        // remove the new cookie. And a foreign one that we do not know may be good to the other fleet.
+        system.emission.is_none() && state.refused.is_some_and(|reason| !reason.keeps_the_cookie())
     };
     match state.record {
         Some(_) if writes => Cookie::Write,
@@ -162,15 +165,17 @@ fn cookie(system: &System, state: &State, write: Write, now: u64) -> Cookie {
     }
 }
 
-fn remove_previous(
-    system: &System,
-    state: &State,
-    cookie: Cookie,
-    now: u64,
-) -> Result<Option<HeaderValue>, CommitError> {
-    let moves = state.by_previous_name && (cookie != Cookie::Leave || state.changes.identity);
-    let previous = system.previous(now).filter(|_| moves);
-    previous.map(|site| header(site.writer.remove())).transpose()
+/// Removes the cookies that ours takes the place of: under its previous name, or foreign ones.
+fn remove_others(system: &System, state: &State, cookie: Cookie, now: u64) -> Result<Vec<HeaderValue>, CommitError> {
+    let mut lines = Vec::new();
+    let moves = cookie != Cookie::Leave || state.changes.identity;
+    if let Some(site) = system.previous(now).filter(|_| moves && state.by_previous_name) {
+        lines.push(header(site.writer.remove())?);
+    }
+    if let Some(acceptance) = system.acceptance.as_ref().filter(|_| moves) {
+        lines.extend(acceptance.remove(state.jar.foreign)?);
+    }
+    Ok(lines)
 }
 
 /// An ending wins over every request that was under way: nothing is written, no cookie is sent. Rows are
@@ -186,18 +191,26 @@ fn lost_to_an_ending(system: &System, state: &State) -> bool {
     over
 }
 
-/// Writes the headers.
+/// Writes the headers. With a record comes the foreign session that it was, if any.
 pub(crate) fn respond(
     system: &System,
     jar: Jar,
     cookie: Cookie,
-    record: Option<&Record>,
+    record: Option<(&Record, Option<&Guest>)>,
     headers: SessionHeaders,
     now: u64,
 ) -> Result<SessionHeaders, CommitError> {
     let site = system.site(jar.loopback);
+    if let Some(emission) = &system.emission {
+        let others = match (cookie, record) {
+            (Cookie::Write, Some((record, guest))) => emission.set(&site.writer, jar.foreign, record, guest, now)?,
+            (Cookie::Remove, _) => emission.remove(&site.writer, jar.foreign)?,
+            _ => Vec::new(),
+        };
+        return Ok(SessionHeaders { others, ..headers });
+    }
     let set_cookie = match (cookie, record) {
-        (Cookie::Write, Some(record)) => Some(set_cookie(system, jar, record, now)?),
+        (Cookie::Write, Some((record, _))) => Some(set_cookie(system, jar, record, now)?),
         (Cookie::Remove, _) => Some(header(site.writer.remove())?),
         _ => None,
     };
@@ -212,7 +225,7 @@ pub(crate) async fn end(
     now: u64,
 ) -> Result<(), StoreError> {
     supersede(system, ended, successor, now);
-    system.revocations.end(&[Ending::of(ended)], &system.ending(now)).await
+    system.revocations.end(&[system.ending_of(ended)], &system.ending(now)).await
 }
 
 /// Remembers for a while that a sign-in took the place of a session.
@@ -270,7 +283,7 @@ fn in_cookie(record: &Record) -> Record {
     Record { header, fields: Fields::empty() }
 }
 
-fn header(line: String) -> Result<HeaderValue, CommitError> {
+pub(crate) fn header(line: String) -> Result<HeaderValue, CommitError> {
     // The policy was validated and the value is base64url, so this cannot fail; if it did, a session
     // that is not saved must not look saved.
     HeaderValue::try_from(line).map_err(|_| CommitError::Field { why: "the cookie is no header value".into() })

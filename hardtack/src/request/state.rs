@@ -1,15 +1,18 @@
 //! One request's session: what came, and what the handler made of it.
 
+use std::sync::Arc;
+
 use crate::{
     cookie::SessionHeaders,
     error::{CommitError, FieldError},
     events::{self, Reason},
     fields::Fields,
+    foreign::Guest,
     record::{Handle, Header, Kind, MAX_OWNER, Record, SessionId},
     request::{
         Jar,
         changes::{Change, Changes},
-        loading::{Arrival, Live},
+        loading::{Arrival, Live, Source},
     },
     store::sealing::Writes,
     system::System,
@@ -24,6 +27,8 @@ pub(crate) struct State {
     pub(crate) asked_at: u64,
     /// A copy in the cookie is not enough.
     pub(crate) asks_the_store: bool,
+    /// Another site started the request.
+    pub(crate) cross_site: bool,
     /// It has been opened, and loaded where it is in a store.
     pub(crate) loaded: bool,
     /// Under which policy, and what came beside it.
@@ -65,6 +70,8 @@ pub(crate) struct Origin {
     pub(crate) retired: bool,
     /// The store was not asked: it is the copy in its cookie.
     pub(crate) copied: bool,
+    /// It is in a foreign cookie, which said this.
+    pub(crate) guest: Option<Arc<Guest>>,
 }
 
 impl State {
@@ -76,15 +83,20 @@ impl State {
         self.asked_at
     }
 
+    /// Where the request comes from.
+    pub(crate) fn source(&self) -> Source {
+        Source { jar: self.jar, cross_site: self.cross_site }
+    }
+
     /// What came is known.
     pub(crate) fn arrive(&mut self, arrival: Arrival) {
         self.loaded = true;
         self.presented = arrival.presented;
         self.by_previous_name = arrival.by_previous_name;
         match arrival.session {
-            Ok(Some(Live { record, stored, stale, retired, copied })) => {
+            Ok(Some(Live { record, stored, stale, retired, copied, guest })) => {
                 let Header { id, handle, .. } = &record.header;
-                self.origin = Some(Origin { id: id.clone(), handle: *handle, stored, stale, retired, copied });
+                self.origin = Some(Origin { id: id.clone(), handle: *handle, stored, stale, retired, copied, guest });
                 self.record = Some(record);
             }
             Ok(None) => {}

@@ -35,11 +35,11 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    /// The ending of one session.
-    pub(crate) fn of(header: &Header) -> Self {
+    /// The ending of one session, remembered until its time is over, and at least until `least`.
+    pub(crate) fn of(header: &Header, least: u64) -> Self {
         Self::Session {
             handle: header.handle,
-            until: header.absolute_deadline.saturating_add(MARGIN),
+            until: header.absolute_deadline.max(least).saturating_add(MARGIN),
             epoch: header.epoch,
             whose: header.owner.as_deref().map_or(Whose::Nobody, |owner| Whose::Owner(OwnerHash::of(owner))),
         }

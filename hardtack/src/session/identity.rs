@@ -139,7 +139,7 @@ impl Session {
     pub fn expires_in(&self) -> Option<Duration> {
         self.shared.with(|state, system| {
             let header = &state.record.as_ref()?.header;
-            let deadline = system.lifetime.idle_deadline(header).min(system.lifetime.absolute_deadline(header));
+            let deadline = system.deadline(header);
             Some(Duration::from_millis(deadline.saturating_sub(system.now())))
         })
     }

@@ -1,0 +1,167 @@
+//! [`Acceptance`]: a foreign cookie becomes a session of ours, once, until a date.
+//!
+//! The session's id is a hash of the cookie, or the one that [`Emission`](super::Emission) put into it. So all first
+//! requests with it, on all nodes, make the same session; and where there is a store, a row under a second key remembers
+//! until the date that it was made. Without that, a copy of the cookie would bring back a session that has timed out.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use super::{Cookies, emission::Mark, fields, handle, presented};
+use crate::{
+    cookie::{CookiePolicy, header::Presented, set_cookie::CookieWriter},
+    derive,
+    error::{BuildError, CommitError, StoreError},
+    events::{self, Reason},
+    fields::Fields,
+    interop::{Foreign, Opened},
+    record::{Header, Kind, MAX_OWNER, NoRandom, Record, SessionId},
+    request,
+    store::{
+        Admission, Created,
+        sealing::{self, Writes},
+        timed::TimedStore,
+    },
+    system::System,
+};
+
+/// How long after the first of them requests may still make the session, in milliseconds: a minute, for those that
+/// came together.
+const TOGETHER: u64 = 60_000;
+
+type OwnerFrom = Arc<dyn Fn(&Opened) -> Option<String> + Send + Sync>;
+
+/// Foreign cookies that become sessions of ours.
+pub(crate) struct Acceptance {
+    cookies: Cookies,
+    writer: CookieWriter,
+    until: u64,
+    owner_from: OwnerFrom,
+}
+
+impl Acceptance {
+    pub(super) fn new(foreign: Foreign, until: u64, owner_from: OwnerFrom) -> Self {
+        let cookies = Cookies::new(foreign);
+        let writer = CookieWriter::new(&cookies.policy(), true);
+        Self { cookies, writer, until, owner_from }
+    }
+
+    /// What cannot be accepted.
+    pub(crate) fn check(&self, policy: &CookiePolicy) -> Result<(), BuildError> {
+        self.cookies.foreign.check()?;
+        let refuse = |why: String| Err(BuildError::Setting { why });
+        if !self.cookies.foreign.holds_data() {
+            let why = "of express-session only the id is in the cookie, and accept takes whole sessions";
+            return refuse(format!("{why}; its sessions are in its store"));
+        }
+        let ours = [Some(policy.name().to_owned()), policy.for_loopback().map(|policy| policy.name().to_owned())];
+        match self.cookies.names.iter().find(|name| ours.iter().flatten().any(|ours| ours == *name)) {
+            Some(name) => {
+                refuse(format!("{name:?} is accepted and cannot be our own cookie too; give ours another name"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The names to look for.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.cookies.names
+    }
+
+    /// Whether the last of several is to be taken.
+    pub(crate) fn takes_the_last(&self) -> bool {
+        self.cookies.foreign.takes_the_last()
+    }
+
+    /// Until when a session that ended must not come back.
+    pub(crate) fn until(&self) -> u64 {
+        self.until
+    }
+
+    /// The lines that remove the cookies that were presented.
+    pub(crate) fn remove(&self, came: u8) -> Result<Vec<HeaderValue>, CommitError> {
+        presented(self.names(), came).map(|name| request::header(self.writer.named(name).remove())).collect()
+    }
+
+    /// The session that the presented cookies become, as if nobody had accepted them before. What is no session is
+    /// told and no more: the visitor is anonymous.
+    pub(crate) fn open(&self, system: &System, came: &Presented, now: u64) -> Option<Record> {
+        if now >= self.until || came.foreign.is_empty() {
+            return None;
+        }
+        let opened = self.record(system, came, now);
+        opened.inspect_err(|reason| events::refused(*reason)).ok()
+    }
+
+    fn record(&self, system: &System, came: &Presented, now: u64) -> Result<Record, Reason> {
+        let foreign = &self.cookies.foreign;
+        let find = |name: &str| Cookies::value(came, self.names(), name);
+        let guest = foreign.open(find, now).map_err(Reason::from)?;
+        let mut fields = fields(&guest).ok_or(Reason::Invalid)?;
+        let mark = Mark::take(&mut fields);
+        let owner = (self.owner_from)(&guest).filter(|owner| (1..=MAX_OWNER).contains(&owner.len()));
+        let id = match mark {
+            Some(mark) => mark.id,
+            // Two visitors with the same data have the same cookie.
+            None if owner.is_none() && !foreign.is_unique() => {
+                let (id, _) = SessionId::new(system.random, None).map_err(|_| Reason::Invalid)?;
+                let header = header(system, Kind::Anonymous, id, None, now)?;
+                return Ok(Record { header, fields });
+            }
+            None => self.cookies.fingerprint(find),
+        };
+        // Nobody has proved a credential to us: it is never fresh. An owner whose sessions were ever ended here has
+        // signed in again since, so his epoch is the first.
+        let header = header(system, system.recorded, id, owner.as_deref(), now)?;
+        Ok(Record { header, fields })
+    }
+
+    /// Remembers in the store that a session was made of a foreign cookie. Answers whether it may be made now.
+    pub(crate) async fn remember(&self, store: &TimedStore, session: &Header, now: u64) -> Result<bool, StoreError> {
+        let memory = self.memory(session).map_err(|_| StoreError::new("no random numbers"))?;
+        let row = sealing::seal(&memory, &Writes::default().and(rand::random()));
+        let (key, row) = (memory.header.handle.into(), row.map_err(|_| StoreError::new("no random numbers"))?);
+        match store.create(key, row, Admission { epoch: 0, limit: None }, now).await? {
+            Created::Created => Ok(true),
+            Created::Exists => {
+                let row = store.load(key, now).await?;
+                Ok(row.is_some_and(|row| now.saturating_sub(row.facts().created) < TOGETHER))
+            }
+            Created::OwnerEnded | Created::LimitReached => Ok(false),
+        }
+    }
+
+    /// The row that remembers: nobody's, empty, until the date.
+    fn memory(&self, session: &Header) -> Result<Record, NoRandom> {
+        let mut header = session.clone();
+        derive::from_random(&session.id.0, b"hardtack 1 accepted", &mut header.id.0).map_err(|_| NoRandom)?;
+        header.handle = handle(&header.id, None)?;
+        (header.kind, header.owner, header.label) = (Kind::Stored, None, Some("accepted".into()));
+        (header.idle_deadline, header.absolute_deadline, header.version) = (self.until, self.until, 1);
+        Ok(Record { header, fields: Fields::empty() })
+    }
+}
+
+fn header(system: &System, kind: Kind, id: SessionId, owner: Option<&str>, now: u64) -> Result<Header, Reason> {
+    let mut header = Header {
+        kind,
+        remembered: false,
+        handle: handle(&id, owner).map_err(|_| Reason::Invalid)?,
+        id,
+        generation: 0,
+        epoch: if owner.is_some() { 0 } else { system.revocations.epoch(now) },
+        created: now,
+        authenticated: 0,
+        confirmed: 0,
+        last_seen: now,
+        idle_deadline: 0,
+        absolute_deadline: 0,
+        version: 0,
+        owner: owner.map(Into::into),
+        renewed: 0,
+        label: None,
+    };
+    system.lifetime.begin(&mut header, now);
+    Ok(header)
+}
