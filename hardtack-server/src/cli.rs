@@ -11,6 +11,10 @@ pub(crate) use sessions::{SessionsArgs, SessionsCommand};
 
 /// The data folder, unless another is named.
 pub(crate) const DATA: &str = "./hardtack-data";
+/// Of hardtack's own cookie, unless another is named.
+pub(crate) const DEFAULT_COOKIE_NAME: &str = "__Host-session";
+/// Seconds that a sealed session lives, unless told otherwise.
+pub(crate) const DEFAULT_TTL: u64 = 86_400;
 
 /// Web sessions in HttpOnly cookies: encrypted, revocable, never lost.
 #[derive(Parser)]
@@ -29,8 +33,15 @@ pub(crate) enum Command {
     /// Prints one JSON object with status ("valid", "expired" or "invalid"), reason, data, created_at and
     /// expires_at (milliseconds since 1970), key_id and more. Exit code 0 when valid, 1 when not, 2 when
     /// the command cannot work.
+    ///
+    /// The value of cookie-session is followed by that of its .sig cookie in a second line; the chunks of
+    /// iron-session (name.0, name.1 …) are one line each. Percent-encoded values are taken where the package
+    /// takes them. The data of express-session is {"id": …}: the rest is in its store.
     Inspect(Inspect),
     /// Read a JSON object from standard input and print a cookie's value that holds it
+    ///
+    /// As the package writes it into Set-Cookie, percent-encoded where it does that. cookie-session prints the
+    /// value of its .sig cookie in a second line, iron-session with "chunk": true one line for each cookie.
     Seal(Seal),
     /// Make, list, schedule, retire and revoke keys
     Keys(Keys),
@@ -118,23 +129,40 @@ pub(crate) enum BeyondLimit {
 pub(crate) enum Format {
     /// hardtack's own envelope
     Native,
+    /// iron-session 6, 8 and 9: cookieName, password (text or {id: text}), ttl in seconds, chunk
+    IronSession,
+    /// client-sessions 0.8: cookieName, secret, encryptionKey and signatureKey in base64, encryptionAlgorithm,
+    /// signatureAlgorithm, duration and activeDuration in milliseconds
+    ClientSessions,
+    /// express-session 1: name, secret (text or array)
+    ExpressSession,
+    /// cookie-session 2: name, keys or secret, keygrip {algorithm, encoding}, signed
+    CookieSession,
+    /// Enhance and @architect/functions: ARC_APP_SECRET, ARC_APP_SECRET_ALGO, ARC_FORCE_LEGACY_JWE_SECRET
+    Architect,
+    /// @fastify/secure-session 8: cookieName, key (hexadecimal or base64, or an array) or secret and salt, expiry in
+    /// seconds
+    SecureSession,
 }
 
 /// Which cookie, under which keys, at which time.
 #[derive(Args)]
 pub(crate) struct CookieArgs {
-    /// Format of the cookie
+    /// Format of the cookie, and what the file of --options may say
     #[arg(long, value_enum)]
     pub(crate) format: Format,
-    /// File of keys; without it the environment variable HARDTACK_KEYS
+    /// File of JSON with the options of the Node package, under its own names
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) options: Option<PathBuf>,
+    /// Native: file of keys; without it the environment variable HARDTACK_KEYS
     #[arg(long, value_name = "FILE")]
     pub(crate) keys: Option<PathBuf>,
-    /// Whole name of the cookie, to which a value is bound
-    #[arg(long, value_name = "NAME", default_value = "__Host-session")]
-    pub(crate) cookie_name: String,
-    /// Realm of the application
-    #[arg(long, default_value = "")]
-    pub(crate) realm: String,
+    /// Native: whole name of the cookie, to which a value is bound [default: __Host-session]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cookie_name: Option<String>,
+    /// Native: realm of the application
+    #[arg(long)]
+    pub(crate) realm: Option<String>,
     /// Take this for the time, in milliseconds since 1970
     #[arg(long, value_name = "UNIX_MS")]
     pub(crate) now: Option<u64>,
@@ -150,10 +178,10 @@ pub(crate) struct Inspect {
 pub(crate) struct Seal {
     #[command(flatten)]
     pub(crate) cookie: CookieArgs,
-    /// How long the session lives, idle or not
-    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(1..=34_560_000))]
-    pub(crate) ttl: u64,
-    /// Who is signed in
+    /// Native: how long the session lives, idle or not [default: 86400]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=34_560_000))]
+    pub(crate) ttl: Option<u64>,
+    /// Native: who is signed in
     #[arg(long)]
     pub(crate) owner: Option<String>,
 }

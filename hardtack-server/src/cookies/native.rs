@@ -1,40 +1,21 @@
-//! `hardtack inspect` and `hardtack seal`: one cookie, opened or made outside of any server.
+//! hardtack's own envelope.
 
-use std::{
-    io::{Read, Write, stdin, stdout},
-    process::ExitCode,
-    time::Duration,
-};
+use std::time::Duration;
 
 use hardtack::{Clock, CookiePolicy, Inspection, Kind, Lifetime, Sessions};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::Report;
 use crate::{
     Failure,
-    cli::{CookieArgs, Format, Inspect, Seal},
+    cli::{CookieArgs, DEFAULT_COOKIE_NAME, DEFAULT_TTL, Seal},
     keys,
 };
 
-/// The longest input that is read: far more than any cookie.
-const MAX_INPUT: u64 = 1 << 20;
-
-/// What `inspect` prints. Times are milliseconds since 1970.
-#[derive(Serialize)]
-struct Report {
-    status: &'static str,
-    reason: Option<&'static str>,
-    data: Option<Box<RawValue>>,
-    created_at: Option<u64>,
-    expires_at: Option<u64>,
-    key_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session: Option<Details>,
-}
-
 /// What only the native format knows.
 #[derive(Serialize)]
-struct Details {
+pub(super) struct Details {
     handle: String,
     kind: String,
     owner: Option<String>,
@@ -58,27 +39,13 @@ struct Copy {
     label: Option<String>,
 }
 
-pub(crate) fn inspect(args: &Inspect) -> Result<ExitCode, Failure> {
-    let Format::Native = args.cookie.format;
+pub(super) fn inspect(args: &CookieArgs, input: &str) -> Result<Report, Failure> {
     // The sealed deadlines alone shall count, so today's policy is the longest there is.
-    let sessions = sessions(&args.cookie, Duration::from_secs(34_560_000))?;
-    let value = input()?;
-    let report = match sessions.inspect(value.trim()) {
-        Ok(inspection) => report(&inspection)?,
-        Err(reason) => Report {
-            status: "invalid",
-            reason: Some(reason.as_str()),
-            data: None,
-            created_at: None,
-            expires_at: None,
-            key_id: None,
-            session: None,
-        },
-    };
-    let mut out = stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &report)?;
-    writeln!(out)?;
-    Ok(if report.status == "valid" { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let sessions = sessions(args, Duration::from_secs(34_560_000))?;
+    match sessions.inspect(input.trim()) {
+        Ok(inspection) => report(&inspection),
+        Err(reason) => Ok(Report::invalid(reason.as_str())),
+    }
 }
 
 fn report(inspection: &Inspection) -> Result<Report, Failure> {
@@ -115,11 +82,10 @@ fn report(inspection: &Inspection) -> Result<Report, Failure> {
     })
 }
 
-pub(crate) fn seal(args: &Seal) -> Result<(), Failure> {
-    let Format::Native = args.cookie.format;
-    let sessions = sessions(&args.cookie, Duration::from_secs(args.ttl))?;
+pub(super) fn seal(args: &Seal, input: &str) -> Result<String, Failure> {
+    let sessions = sessions(&args.cookie, Duration::from_secs(args.ttl.unwrap_or(DEFAULT_TTL)))?;
     let data: Box<RawValue> =
-        serde_json::from_str(&input()?).map_err(|error| format!("standard input is no JSON: {error}"))?;
+        serde_json::from_str(input).map_err(|error| format!("standard input is no JSON: {error}"))?;
     let mut written = Ok(());
     let cookie = sessions.cookie(|session| {
         match &args.owner {
@@ -131,24 +97,14 @@ pub(crate) fn seal(args: &Seal) -> Result<(), Failure> {
     let cookie = tokio::runtime::Builder::new_current_thread().build()?.block_on(cookie);
     written?;
     let cookie = cookie?;
-    println!("{}", cookie.split_once('=').map_or("", |(_, value)| value));
-    Ok(())
+    Ok(cookie.split_once('=').map_or("", |(_, value)| value).to_owned())
 }
 
 fn sessions(args: &CookieArgs, ttl: Duration) -> Result<Sessions, Failure> {
     let builder = Sessions::stateless(keys::open(args.keys.as_deref())?)
-        .cookie(CookiePolicy::from_name(&args.cookie_name))
-        .realm(&args.realm)
+        .cookie(CookiePolicy::from_name(args.cookie_name.as_deref().unwrap_or(DEFAULT_COOKIE_NAME)))
+        .realm(args.realm.as_deref().unwrap_or_default())
         .lifetime(Lifetime::default().idle(ttl).absolute(ttl))
         .clock(args.now.map_or_else(Clock::system, Clock::manual));
     Ok(builder.build()?)
-}
-
-fn input() -> Result<String, Failure> {
-    let mut bytes = Vec::new();
-    stdin().lock().take(MAX_INPUT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_INPUT {
-        return Err("standard input has more than 1 MiB".into());
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
