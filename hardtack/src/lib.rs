@@ -65,3 +65,8 @@ pub use adapters::{
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The examples for those who come from elsewhere compile.
+#[cfg(all(doctest, feature = "interop", feature = "sqlite"))]
+#[doc = include_str!("../../docs/migrating.md")]
+struct Migrating;
