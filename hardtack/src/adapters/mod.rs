@@ -8,3 +8,5 @@ pub(crate) mod axum;
 pub(crate) mod confirm;
 #[cfg(feature = "axum")]
 pub(crate) mod csrf;
+#[cfg(feature = "axum")]
+pub(crate) mod require;

@@ -42,12 +42,14 @@ pub(crate) struct Live {
     pub(crate) retired: bool,
     /// The store was not asked: it is the copy in its cookie.
     pub(crate) copied: bool,
+    /// Its cookie is from before the password was proved again, a moment ago.
+    pub(crate) outdated: bool,
 }
 
 impl Live {
     fn in_envelope(opened: Opened) -> Self {
         let retired = opened.key_state == KeyState::Retired;
-        Self { record: opened.record, stored: None, stale: false, retired, copied: false }
+        Self { record: opened.record, stored: None, stale: false, retired, copied: false, outdated: false }
     }
 
     /// As the store would give it. Which writes made its row, a copy does not know.
@@ -210,6 +212,7 @@ async fn fetch(
     if let Err(reason) = system.lifetime.check(header, now) {
         return Ok(Err(reason));
     }
+    let mut outdated = false;
     if !migrating && envelope.generation < header.generation {
         let previous = envelope.generation.saturating_add(1) == header.generation;
         if !previous || now.saturating_sub(header.renewed) >= RENEWAL_GRACE {
@@ -218,12 +221,14 @@ async fn fetch(
             events::ended(header.handle);
             return Ok(Err(Reason::Reused));
         }
+        // Who proved the password got the new cookie. Whoever has the old one may be somebody else.
+        outdated = header.authenticated == header.renewed;
         stale = true;
     }
     // A cookie that is ahead of its row was answered for; the store has lost that write.
     header.generation = header.generation.max(envelope.generation);
     let retired = opened.key_state == KeyState::Retired;
-    Ok(Ok(Live { record, stored: Some(writes), stale, retired, copied: false }))
+    Ok(Ok(Live { record, stored: Some(writes), stale, retired, copied: false, outdated }))
 }
 
 /// Moves a session into the store under its own id, once: where it was ended, a tombstone refuses it.
@@ -243,7 +248,9 @@ async fn migrate(
     // An owner whose sessions were ever ended here has signed in again since, into the store.
     let admission = Admission { epoch: 0, limit: None };
     Ok(match store.create(record.header.handle.into(), row, admission, now).await? {
-        Created::Created => Ok(Live { record, stored: Some(writes), stale: true, retired: false, copied: false }),
+        Created::Created => {
+            Ok(Live { record, stored: Some(writes), stale: true, retired: false, copied: false, outdated: false })
+        }
         Created::Exists => match store.load(record.header.handle.into(), now).await? {
             Some(row) => sealing::open(&row, &record.header, now)
                 .map(|(record, writes)| Live {
@@ -252,6 +259,7 @@ async fn migrate(
                     stale: true,
                     retired: false,
                     copied: false,
+                    outdated: false,
                 })
                 .ok_or(Reason::Unreadable),
             None => Err(Reason::Ended),
