@@ -278,6 +278,8 @@ impl SessionsBuilder {
             purge_interval: self.purge_interval,
             persistent: cookie.is_persistent(),
             carry_over: self.carry_over,
+            #[cfg(feature = "login")]
+            device: crate::login::device_binding(&self.realm),
         };
         let system = Arc::new(system);
         follower::begin(&system);

@@ -176,3 +176,51 @@ pub(crate) fn gap() {
 pub(crate) fn csrf_refused(refusal: crate::csrf::CsrfRefusal) {
     tracing::info!(target: "hardtack", reason = refusal.as_str(), "request refused: cross-site request forgery");
 }
+
+/// A password was asked for again in a session that goes on.
+pub(crate) fn stepped_up(handle: Handle) {
+    tracing::info!(target: "hardtack", %handle, "signed in again in the same session");
+}
+
+/// A password was right. The account is named by a keyed hash.
+#[cfg(feature = "login")]
+pub(crate) fn password_proved(account: crate::login::Bucket) {
+    tracing::info!(target: "hardtack", ?account, "password proved");
+}
+
+/// Nobody was signed in: an unknown name, a wrong password or a disabled account. It is named by a keyed hash, because
+/// people type passwords into the field of the name.
+#[cfg(feature = "login")]
+pub(crate) fn login_refused(account: crate::login::Bucket) {
+    tracing::warn!(target: "hardtack", ?account, "login refused");
+}
+
+/// A password was not even looked at.
+#[cfg(feature = "login")]
+pub(crate) fn login_throttled(bucket: crate::login::Bucket) {
+    tracing::warn!(target: "hardtack", ?bucket, "login throttled");
+}
+
+/// An attempt that succeeded stays counted.
+#[cfg(feature = "login")]
+pub(crate) fn not_given_back(error: &StoreError) {
+    tracing::warn!(target: "hardtack", %error, "a login that succeeded stays counted as an attempt");
+}
+
+/// A password was changed.
+#[cfg(feature = "login")]
+pub(crate) fn password_changed(handle: Option<Handle>) {
+    tracing::info!(target: "hardtack", handle = handle.map(tracing::field::display), "password changed");
+}
+
+/// An old hash could not be replaced; the next login tries again.
+#[cfg(feature = "login")]
+pub(crate) fn hash_not_renewed(error: &StoreError) {
+    tracing::warn!(target: "hardtack", %error, "an outdated hash was not replaced");
+}
+
+/// What the users' table holds as a hash is none.
+#[cfg(feature = "login")]
+pub(crate) fn unreadable_hash() {
+    tracing::error!(target: "hardtack", "a user's hash cannot be read, so nobody can sign in with it");
+}

@@ -65,6 +65,9 @@ pub(crate) struct System {
     pub(crate) site: Site,
     pub(crate) loopback: Option<Site>,
     pub(crate) previous: Option<(Site, u64)>,
+    /// What the marks of devices are bound to.
+    #[cfg(feature = "login")]
+    pub(crate) device: Binding,
 }
 
 /// How many lines there are for writes that conflict. Two sessions that share one wait for each other.

@@ -12,3 +12,5 @@ pub(crate) mod confirm;
 pub(crate) mod csrf;
 #[cfg(feature = "axum")]
 mod replay;
+#[cfg(feature = "axum")]
+pub(crate) mod require;

@@ -50,8 +50,13 @@ const MAX_AAD: usize = 544;
 impl Binding {
     /// Binds to the realm of an application and to the name of the cookie. Both were validated.
     pub(crate) fn new(realm: &str, cookie_name: &str) -> Self {
+        Self::for_purpose(PURPOSE, realm, cookie_name)
+    }
+
+    /// As [`new`](Self::new), for another purpose of at most 7 bytes: neither opens as the other.
+    pub(crate) fn for_purpose(purpose: &str, realm: &str, cookie_name: &str) -> Self {
         let mut aad = Vec::new();
-        for part in [&[VERSION][..], &[0; KEY_ID], realm.as_bytes(), PURPOSE.as_bytes(), cookie_name.as_bytes()] {
+        for part in [&[VERSION][..], &[0; KEY_ID], realm.as_bytes(), purpose.as_bytes(), cookie_name.as_bytes()] {
             aad.extend_from_slice(&u16::try_from(part.len()).unwrap_or(u16::MAX).to_be_bytes());
             aad.extend_from_slice(part);
         }

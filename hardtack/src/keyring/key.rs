@@ -106,6 +106,12 @@ impl Key {
         &self.cipher
     }
 
+    /// A subkey for another purpose, which `label` names.
+    #[cfg(feature = "login")]
+    pub(crate) fn derive(&self, label: &[u8], out: &mut [u8]) -> Result<(), aws_lc_rs::error::Unspecified> {
+        derive::from_secret(&self.secret, label, out)
+    }
+
     fn from_secret(secret: Zeroizing<[u8; 32]>) -> Result<Self, BuildError> {
         if secret.iter().all(|byte| *byte == secret[0]) {
             return Err(weak());

@@ -55,6 +55,8 @@ pub(crate) struct Live {
     pub(crate) copied: bool,
     /// It is in a foreign cookie, which said this.
     pub(crate) guest: Option<Arc<Guest>>,
+    /// Its cookie is from before the password was proved again, a moment ago.
+    pub(crate) outdated: bool,
 }
 
 impl Live {
@@ -64,7 +66,7 @@ impl Live {
     }
 
     fn of(record: Record, stored: Option<Writes>) -> Self {
-        Self { record, stored, stale: false, retired: false, copied: false, guest: None }
+        Self { record, stored, stale: false, retired: false, copied: false, guest: None, outdated: false }
     }
 
     /// It came in a cookie that another one takes the place of.
@@ -299,6 +301,7 @@ async fn fetch(
     if let Err(reason) = system.lifetime.check(header, now) {
         return Ok(Err(reason));
     }
+    let mut outdated = false;
     if !migrating && envelope.generation < header.generation {
         let previous = envelope.generation.saturating_add(1) == header.generation;
         if !previous || now.saturating_sub(header.renewed) >= RENEWAL_GRACE {
@@ -307,12 +310,14 @@ async fn fetch(
             events::ended(header.handle);
             return Ok(Err(Reason::Reused));
         }
+        // Who proved the password got the new cookie. Whoever has the old one may be somebody else.
+        outdated = header.authenticated == header.renewed;
         stale = true;
     }
     // A cookie that is ahead of its row was answered for; the store has lost that write.
     header.generation = header.generation.max(envelope.generation);
     let retired = opened.key_state == KeyState::Retired;
-    Ok(Ok(Live { stale, retired, ..Live::of(record, Some(writes)) }))
+    Ok(Ok(Live { stale, retired, outdated, ..Live::of(record, Some(writes)) }))
 }
 
 /// Moves a session into the store under its own id, once: where it was ended, a tombstone refuses it.

@@ -71,7 +71,7 @@ pub(crate) fn decide(system: &System, state: &mut State) -> Result<Decision, Com
     }
     // A request that changes nothing is judged by the time at which it asked.
     let now = if state.changes.any() { system.now() } else { state.asked_at };
-    if let Some(record) = &state.record
+    if let Some(record) = state.record.as_ref().filter(|_| !state.outdated && (!state.peeks || state.changes.any()))
         && let Some(generation) = system.lifetime.next_generation(&record.header, now)
     {
         state.renew(system, generation, now);
@@ -127,7 +127,7 @@ fn write(system: &System, state: &State, now: u64) -> Write {
     }
     match &state.changes {
         changes if changes.any() => Write::Replace,
-        _ if system.lifetime.touch_is_due(&record.header, now) => Write::Touch,
+        _ if !state.peeks && system.lifetime.touch_is_due(&record.header, now) => Write::Touch,
         _ => Write::Nothing,
     }
 }
@@ -139,6 +139,8 @@ fn cookie(system: &System, state: &State, write: Write, now: u64) -> Cookie {
     let stale = state.by_previous_name || origin.is_some_and(|origin| origin.stale);
     let changes = &state.changes;
     let writes = match &state.record {
+        // Nobody gets a newer cookie for one that only looks, or that may be a thief's.
+        Some(_) if state.is_of_origin() && (state.outdated || state.peeks && !changes.any()) => false,
         Some(record) if record.header.kind == Kind::Stored => match write {
             Write::Create { .. } => true,
             Write::Nothing => stale,

@@ -37,6 +37,10 @@ pub(crate) struct State {
     pub(crate) presented: bool,
     /// The session came under the cookie's previous name.
     pub(crate) by_previous_name: bool,
+    /// The request only looks.
+    pub(crate) peeks: bool,
+    /// The cookie that came is from before a password was proved again, and a thief may have it.
+    pub(crate) outdated: bool,
     /// Why the cookie did not become a session.
     pub(crate) refused: Option<Reason>,
     /// The session that came.
@@ -94,7 +98,8 @@ impl State {
         self.presented = arrival.presented;
         self.by_previous_name = arrival.by_previous_name;
         match arrival.session {
-            Ok(Some(Live { record, stored, stale, retired, copied, guest })) => {
+            Ok(Some(Live { record, stored, stale, retired, copied, guest, outdated })) => {
+                self.outdated = outdated;
                 let Header { id, handle, .. } = &record.header;
                 self.origin = Some(Origin { id: id.clone(), handle: *handle, stored, stale, retired, copied, guest });
                 self.record = Some(record);

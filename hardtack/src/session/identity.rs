@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Session;
-use crate::{clock::millis, devices::Device, error::StoreError, record::Handle, store::Row};
+use crate::{clock::millis, devices::Device, error::StoreError, events, record::Handle, store::Row};
 
 /// Who it is, and for how long.
 impl Session {
@@ -79,8 +79,41 @@ impl Session {
     pub fn is_fresh(&self, window: Duration) -> bool {
         self.shared.with(|state, system| {
             let proved = state.record.as_ref().map_or(0, |record| record.header.authenticated);
-            proved != 0 && system.now() < proved.saturating_add(millis(window))
+            proved != 0 && !state.outdated && system.now() < proved.saturating_add(millis(window))
         })
+    }
+
+    /// Makes the session [fresh](Self::is_fresh) in place: call it after its owner proved the password again. The session
+    /// goes on with its data, its forms and its absolute deadline, under a new generation and so a new cookie (C05).
+    ///
+    /// With a store the cookie from before is taken for another minute, by requests that were under way; it is not fresh,
+    /// and it gets no new one. After that minute it ends the session (D10). Does nothing for a session without an owner.
+    pub fn step_up(&self) {
+        let result = self.shared.with(|state, system| {
+            if state.record.as_ref().is_none_or(|record| record.header.owner.is_none()) {
+                return Ok(());
+            }
+            let now = system.now();
+            let generation = state.record_mut(system)?.header.generation.saturating_add(1);
+            state.renew(system, generation, now);
+            state.outdated = false;
+            state.change(system, move |_, record| {
+                record.header.authenticated = now;
+                record.header.renewed = record.header.renewed.max(now);
+                Ok(true)
+            })?;
+            if let Some(record) = &state.record {
+                events::stepped_up(record.header.handle);
+            }
+            Ok(())
+        });
+        self.or_fail(result);
+    }
+
+    /// Only looks: this request does not keep the session from becoming idle, and does not renew it, unless it changes
+    /// something. For a page that asks how much [time is left](Self::expires_in).
+    pub fn peek(&self) {
+        self.shared.with(|state, _| state.peeks = true);
     }
 
     /// Chooses the timeouts of [`Lifetime::remember_me`](crate::Lifetime::remember_me) for this session,
