@@ -51,7 +51,8 @@ impl Browser {
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
-                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE *.localhost",
+                // Names below `test` lead to this machine, so that there are sites and neighbours; others lead nowhere.
+                "--host-resolver-rules=MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE *.localhost",
                 // Closed when the driver dies, and then the browser ends too.
                 "--remote-debugging-pipe",
                 "--window-size=1100,900",
@@ -123,7 +124,8 @@ impl Browser {
         self.leave(async || drop(self.client.execute(script, vec![json!(path)]).await.unwrap())).await;
     }
 
-    async fn leave(&self, action: impl AsyncFnOnce()) {
+    /// Does what leads to another page, and waits until that is loaded.
+    pub async fn leave(&self, action: impl AsyncFnOnce()) {
         self.script("window.stillHere = true").await;
         action().await;
         for _ in 0..TRIES {
