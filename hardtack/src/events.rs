@@ -171,10 +171,11 @@ pub(crate) fn gap() {
     tracing::warn!(target: "hardtack", "the feed of the store has a gap: older copies of sessions ask the store");
 }
 
-/// A request was refused: another site sent it, or it has no token.
+/// A request was refused: another site sent it, or it has no token. Who it was is known where the session was asked (J11).
 #[cfg(any(feature = "axum", feature = "actix-web-4"))]
-pub(crate) fn csrf_refused(refusal: crate::csrf::CsrfRefusal) {
-    tracing::info!(target: "hardtack", reason = refusal.as_str(), "request refused: cross-site request forgery");
+pub(crate) fn csrf_refused(refusal: crate::csrf::CsrfRefusal, handle: Option<Handle>) {
+    let (reason, handle) = (refusal.as_str(), handle.map(tracing::field::display));
+    tracing::info!(target: "hardtack", reason, handle, "request refused: cross-site request forgery");
 }
 
 /// A password was asked for again in a session that goes on.

@@ -347,12 +347,14 @@ fn the_session_of_a_login_form_ends_with_the_sign_in() {
     }
 }
 
-/// H11: a refusal is logged with its reason, and without the token.
+/// H11, J11: a refusal is logged with its reason and the session's handle, and without the token.
 #[test]
 fn a_refusal_is_logged_without_the_token() {
     let sessions = sessions();
     let (made, token) = visitor(&sessions);
     let changed = format!("{}x", &token[..85]);
+    let session = common::wait(sessions.begin([made.as_bytes()]).session()).unwrap();
+    let handle = session.handle().unwrap().to_string();
     let said = common::log::logged(|| {
         common::wait(async {
             let app = guarded(&sessions);
@@ -364,6 +366,7 @@ fn a_refusal_is_logged_without_the_token() {
         });
     });
     assert!(said.contains("wrong_token") && said.contains("cross_site"), "{said}");
+    assert!(said.contains(&handle), "{said}");
     assert!(!said.contains(&token[..40]) && !said.contains(&made[made.len() - 40..]), "{said}");
 }
 

@@ -61,3 +61,17 @@ async fn a_form_from_before_the_sign_in_is_refused() {
     browser.reload().await;
     assert_eq!(browser.script(fetch).await, json!(200));
 }
+
+/// C06: after a sign-in without a new page the script has the new token from the answer.
+#[tokio::test]
+async fn a_script_takes_the_new_token_after_a_sign_in() {
+    let browser = Browser::open().await;
+    let ship = Ship::start(CookiePolicy::host("session")).await;
+    browser.go(&ship.url("/")).await;
+    let status = async |fetch: &str| browser.script(&format!("return {fetch}.then(response => response.status)")).await;
+    let transfer = "csrfFetch('/transfer', { method: 'POST' })";
+    assert_eq!(status(transfer).await, json!(200));
+    assert_eq!(status("csrfFetch('/login/by-fetch', { method: 'POST', body: 'ada' })").await, json!(200));
+    assert_eq!(status(transfer).await, json!(200));
+    assert_eq!(ship.done("/transfer"), ["nobody", "ada"]);
+}

@@ -15,7 +15,7 @@ use axum::{
 };
 use hardtack::{
     CookiePolicy, Keyring, Session, Sessions,
-    csrf::{CsrfLayer, FETCH_SCRIPT, hidden_field, meta_tag},
+    csrf::{CsrfLayer, FETCH_SCRIPT, HEADER, hidden_field, meta_tag},
 };
 use hardtack_browser::Browser;
 use serde::Deserialize;
@@ -61,6 +61,7 @@ impl Ship {
         let app = Router::new()
             .route("/", get(home))
             .route("/login", post(log_in))
+            .route("/login/by-fetch", post(log_in_by_fetch))
             .route("/me", get(me))
             .route("/transfer", any(act))
             .route("/stream", any(act))
@@ -145,6 +146,12 @@ async fn home(session: Session) -> Html<String> {
 async fn log_in(session: Session, Form(form): Form<Name>) -> Redirect {
     session.sign_in(&form.name);
     Redirect::to("/")
+}
+
+/// Without a new page the old one needs the new token.
+async fn log_in_by_fetch(session: Session, name: String) -> [(&'static str, String); 1] {
+    session.sign_in(&name);
+    [(HEADER, session.csrf_token())]
 }
 
 async fn me(session: Session) -> String {

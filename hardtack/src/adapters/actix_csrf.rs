@@ -126,16 +126,14 @@ where
             let admitted = match verdict {
                 Ok(Verdict::NeedsToken) => check_token(&mut request).await,
                 Ok(_) => Ok(()),
-                Err(refusal) => Err(refusal.into()),
+                Err(refusal) => {
+                    events::csrf_refused(refusal, None);
+                    Err(refusal.into())
+                }
             };
             let result = match admitted {
                 Ok(()) => inner.call(request).await,
-                Err(error) => {
-                    if let Some(refusal) = error.as_error() {
-                        events::csrf_refused(*refusal);
-                    }
-                    Err(error)
-                }
+                Err(error) => Err(error),
             };
             match result {
                 Ok(mut response) => {
@@ -163,14 +161,17 @@ fn judge(policy: &CsrfPolicy, request: &ServiceRequest) -> Result<Verdict, CsrfR
 async fn check_token(request: &mut ServiceRequest) -> Result<(), Error> {
     let session = request.extract::<Session>().await?;
     let token = match request.headers().get(HEADER) {
-        Some(token) => Some(token.to_str().unwrap_or_default().to_owned()),
-        None => token_in_form(request).await?,
+        Some(token) => Ok(Some(token.to_str().unwrap_or_default().to_owned())),
+        None => token_in_form(request).await,
     };
-    match token {
-        Some(token) if session.verify_csrf(&token) => Ok(()),
-        Some(_) => Err(CsrfRefusal::WrongToken.into()),
-        None => Err(CsrfRefusal::NoToken.into()),
-    }
+    let refusal = match token {
+        Ok(Some(token)) if session.verify_csrf(&token) => return Ok(()),
+        Ok(Some(_)) => CsrfRefusal::WrongToken,
+        Ok(None) => CsrfRefusal::NoToken,
+        Err(refusal) => refusal,
+    };
+    events::csrf_refused(refusal, session.handle());
+    Err(refusal.into())
 }
 
 async fn token_in_form(request: &mut ServiceRequest) -> Result<Option<String>, CsrfRefusal> {

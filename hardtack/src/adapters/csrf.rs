@@ -162,7 +162,12 @@ enum Stop {
 
 impl Guard {
     async fn refuse(&self, refusal: CsrfRefusal, request: Request<Body>) -> Response {
-        events::csrf_refused(refusal);
+        let session = match refusal.is_about_the_token() {
+            true => Session::from_extensions(request.extensions()).await.ok(),
+            // Nobody asked for it yet, and nobody should for such a request.
+            false => None,
+        };
+        events::csrf_refused(refusal, session.and_then(|session| session.handle()));
         let mut response = match &self.answer {
             Some(answer) => answer(refusal, request).await,
             None => (refusal.status(), format!("{refusal}\n")).into_response(),

@@ -16,4 +16,14 @@ pub fn meta_tag(session: &Session) -> String {
 
 /// A script with one function, `csrfFetch`: `fetch`, with the token where one is needed. Serve it as a file of your own
 /// origin; it needs no `unsafe-inline` and works under `script-src 'self'; connect-src 'self'`.
+///
+/// ```html
+/// <head><meta name="csrf-token" content="…"><script src="/csrf.js"></script></head>
+/// ```
+/// ```js
+/// const response = await csrfFetch("/order", { method: "POST", body: JSON.stringify(order) });
+/// ```
+///
+/// The token goes with requests to the page's own origin alone. After a sign-in without a new page, answer with
+/// [`Session::csrf_token`] in a header `X-CSRF-Token`: the script takes it from there.
 pub const FETCH_SCRIPT: &str = include_str!("fetch.js");
