@@ -173,6 +173,8 @@ fn secrets_that_are_too_short_do_not_build() {
     refused(ExpressSession::new("connect.sid", ["good", ""]), "empty");
     refused(CookieSession::new::<&str>("session", []), "no secret");
     refused(Architect::new("short", ArcAlgorithm::A128Gcm), "takes 16");
+    refused(Architect::new("ž".repeat(15), ArcAlgorithm::A128Gcm), "takes 16");
+    assert!(Architect::new("ž".repeat(16), ArcAlgorithm::A128Gcm).is_ok());
     refused(Architect::new("1234567890123456 and more", ArcAlgorithm::A128Gcm), "everybody knows");
     refused(Architect::legacy("c2hvcnQ="), "fewer than 16");
     refused(SecureSession::new("session", []), "32 bytes");
