@@ -70,14 +70,10 @@ fn a_flipped_bit_a_truncation_and_another_secret_open_nothing() {
                     let mut bytes = value.clone().into_bytes();
                     bytes[at] ^= 1 << bit;
                     changed[index].1 = String::from_utf8(bytes).unwrap();
-                    if format == "express-session" || format == "secure-session" {
-                        // `%2F` and `%2f` are one letter.
-                        if changed[index].1.eq_ignore_ascii_case(value) && value.as_bytes()[..at].ends_with(b"%2") {
-                            continue;
-                        }
-                        if changed[index].1.eq_ignore_ascii_case(value) && value.as_bytes()[..at].ends_with(b"%3") {
-                            continue;
-                        }
+                    // `%2F` and `%2f` are one letter.
+                    let in_escape = value.as_bytes()[..at].ends_with(b"%2") || value.as_bytes()[..at].ends_with(b"%3");
+                    if in_escape && changed[index].1.eq_ignore_ascii_case(value) {
+                        continue;
                     }
                     let answer = open(&foreign, &changed, NOW);
                     assert!(answer.is_err(), "{format}: bit {bit} of byte {at}: {answer:?}");
