@@ -15,6 +15,7 @@ pub mod floor;
 pub mod http;
 pub mod hybrid;
 pub mod inproc;
+pub mod interop;
 pub mod measure;
 pub mod memory;
 pub mod ours;

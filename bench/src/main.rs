@@ -1,4 +1,4 @@
-//! The command: `hardtack-bench micro|inproc|memory|http|redis|postgres|all|report [--rounds N] [--docs DIRECTORY]`.
+//! The command: `hardtack-bench micro|inproc|memory|http|redis|postgres|interop|all|report [--rounds N] [--docs DIRECTORY]`.
 //!
 //! Run it through `bench/run`, which pins it and stands in the right directory. `report` only renders the results of
 //! earlier runs again. HTTP, Redis, PostgreSQL and
@@ -7,10 +7,10 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use hardtack_bench::{contestants, http, measure, memory, postgres, redis, report, results};
+use hardtack_bench::{contestants, http, interop, measure, memory, postgres, redis, report, results};
 
 const USAGE: &str =
-    "usage: bench/run micro|inproc|memory|http|redis|postgres|all|report [--rounds N] [--docs DIRECTORY]";
+    "usage: bench/run micro|inproc|memory|http|redis|postgres|interop|all|report [--rounds N] [--docs DIRECTORY]";
 const RESULTS: &str = "results";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -36,7 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "http" => &["http"],
         "redis" => &["redis"],
         "postgres" => &["postgres"],
-        "all" => &["micro", "inproc", "memory", "http", "redis", "postgres"],
+        "interop" => &["interop"],
+        "all" => &["micro", "inproc", "memory", "http", "redis", "postgres", "interop"],
         "report" => &[],
         _ => return Err(USAGE.into()),
     };
@@ -53,6 +54,12 @@ fn run(section: &str, rounds: usize) -> Result<(), Box<dyn Error>> {
         "postgres" => {
             memory::use_cores("0,1")?;
             let measured = postgres::run((rounds / 8).max(1))?;
+            memory::use_cores("1")?;
+            (measured, results::Allocations::new())
+        }
+        "interop" => {
+            memory::use_cores("0,1")?;
+            let measured = interop::run(rounds)?;
             memory::use_cores("1")?;
             (measured, results::Allocations::new())
         }

@@ -3,6 +3,7 @@
 
 #[path = "../../hardtack/tests/independent/mod.rs"]
 pub mod independent;
+pub mod node;
 
 use std::{
     collections::BTreeMap,

@@ -70,14 +70,10 @@ fn a_flipped_bit_a_truncation_and_another_secret_open_nothing() {
                     let mut bytes = value.clone().into_bytes();
                     bytes[at] ^= 1 << bit;
                     changed[index].1 = String::from_utf8(bytes).unwrap();
-                    if format == "express-session" || format == "secure-session" {
-                        // `%2F` and `%2f` are one letter.
-                        if changed[index].1.eq_ignore_ascii_case(value) && value.as_bytes()[..at].ends_with(b"%2") {
-                            continue;
-                        }
-                        if changed[index].1.eq_ignore_ascii_case(value) && value.as_bytes()[..at].ends_with(b"%3") {
-                            continue;
-                        }
+                    // `%2F` and `%2f` are one letter.
+                    let in_escape = value.as_bytes()[..at].ends_with(b"%2") || value.as_bytes()[..at].ends_with(b"%3");
+                    if in_escape && changed[index].1.eq_ignore_ascii_case(value) {
+                        continue;
                     }
                     let answer = open(&foreign, &changed, NOW);
                     assert!(answer.is_err(), "{format}: bit {bit} of byte {at}: {answer:?}");
@@ -173,6 +169,8 @@ fn secrets_that_are_too_short_do_not_build() {
     refused(ExpressSession::new("connect.sid", ["good", ""]), "empty");
     refused(CookieSession::new::<&str>("session", []), "no secret");
     refused(Architect::new("short", ArcAlgorithm::A128Gcm), "takes 16");
+    refused(Architect::new("ž".repeat(15), ArcAlgorithm::A128Gcm), "takes 16");
+    assert!(Architect::new("ž".repeat(16), ArcAlgorithm::A128Gcm).is_ok());
     refused(Architect::new("1234567890123456 and more", ArcAlgorithm::A128Gcm), "everybody knows");
     refused(Architect::legacy("c2hvcnQ="), "fewer than 16");
     refused(SecureSession::new("session", []), "32 bytes");

@@ -96,16 +96,15 @@ impl Architect {
     ///
     /// [`BuildError`] for a secret that is too short or is the one that the package takes when there is none.
     pub fn new(secret: impl AsRef<str>, algorithm: ArcAlgorithm) -> Result<Self, BuildError> {
-        let secret = secret.as_ref().as_bytes();
-        let length = algorithm.aead().key_len();
-        let Some(key) = secret.get(..length) else {
-            return refuse(format!(
-                "ARC_APP_SECRET has {} bytes and {} takes {length}; write a random text of at least as many characters",
-                secret.len(),
+        let (secret, length) = (secret.as_ref(), algorithm.aead().key_len());
+        // Characters, as JavaScript counts them; of these the first bytes.
+        match secret.as_bytes().get(..length) {
+            Some(key) if secret.encode_utf16().count() >= length => Self::from_key(key, algorithm),
+            _ => refuse(format!(
+                "ARC_APP_SECRET is too short: {} takes {length} characters; write a random text of at least as many",
                 algorithm.as_str()
-            ));
-        };
-        Self::from_key(key, algorithm)
+            )),
+        }
     }
 
     /// `ARC_APP_SECRET` with `ARC_FORCE_LEGACY_JWE_SECRET`, as before version 7: `A128GCM` under the first 16 bytes of

@@ -17,8 +17,8 @@
 //! - **Readers are strict.** Each format has one spelling here, the one that its package writes; what Node's decoders
 //!   take beyond that is refused, and so is every token that names an algorithm of its own. The MAC comes first, is
 //!   compared in constant time, and no other decoder is tried. Values of more than 16 KiB are not looked at.
-//! - **No copy of a foreign cookie can be ended.** All of these formats are valid until their time is over, signed
-//!   out or not. Move on to hardtack's own.
+//! - **Where the session is in the cookie, no copy of it can be ended.** It is valid until its time is over, signed out or
+//!   not; of `express-session` the store decides. Move on to hardtack's own.
 //!
 //! Held against the packages themselves, both ways, by `interop/` of the repository.
 
