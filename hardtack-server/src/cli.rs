@@ -1,6 +1,7 @@
 //! The command line.
 
 mod sessions;
+mod users;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::store::StoreSettings;
 pub(crate) use sessions::{SessionsArgs, SessionsCommand};
+pub(crate) use users::{UsersArgs, UsersCommand};
 
 /// The data folder, unless another is named.
 pub(crate) const DATA: &str = "./hardtack-data";
@@ -50,6 +52,11 @@ pub(crate) enum Command {
     /// Shows what a store knows in clear: owners, times and labels, never data and never an id. Exit code 0
     /// when done, 1 when there is no such session, 2 when the command cannot work.
     Sessions(SessionsArgs),
+    /// Add, list, disable and remove the users that sign in to the demo by name
+    ///
+    /// A demo that runs knows of it at once. Exit code 0 when done, 1 when there is no such user or one too many, 2
+    /// when the command cannot work.
+    Users(UsersArgs),
 }
 
 #[derive(Args)]
@@ -86,6 +93,12 @@ pub(crate) struct Demo {
     /// The private key of --tls-cert (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// How many wrong passwords an account takes in a row, before it takes one a minute
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) attempts: u32,
+    /// A proxy in front whose X-Forwarded-For is believed: 10.1.2.3 or 10.0.0.0/8; may be given again
+    #[arg(long, value_name = "RANGE")]
+    pub(crate) trust_proxy: Vec<String>,
     /// Run on a clock that is so far ahead, to rehearse servers whose clocks differ
     #[arg(long, value_name = "SECONDS", default_value_t = 0, hide = true)]
     pub(crate) clock_ahead: u64,

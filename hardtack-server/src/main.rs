@@ -1,5 +1,5 @@
 //! The program `hardtack`: shows sessions in `HttpOnly` cookies (`demo`) and looks after them
-//! (`inspect`, `seal`, `keys`, `sessions`).
+//! (`inspect`, `seal`, `keys`, `sessions`, `users`).
 
 mod cli;
 mod cookies;
@@ -7,6 +7,7 @@ mod demo;
 mod keys;
 mod sessions;
 mod store;
+mod users;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         cli::Command::Seal(args) => cookies::seal(&args).map(|()| ExitCode::SUCCESS),
         cli::Command::Keys(args) => keys::run(args).map(|()| ExitCode::SUCCESS),
         cli::Command::Sessions(args) => sessions::run(args),
+        cli::Command::Users(args) => users::command::run(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("hardtack: {error}");

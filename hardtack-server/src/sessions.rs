@@ -25,7 +25,7 @@ use crate::{
 /// Rows that are read at a time, and endings that are written at a time.
 const BATCH: usize = 500;
 /// How long an ending is remembered, in milliseconds: 400 days, the longest that any session can live.
-const TOMBSTONE: u64 = 400 * 86_400_000;
+pub(crate) const TOMBSTONE: u64 = 400 * 86_400_000;
 /// How far the clocks of servers may be apart, in milliseconds: what is over here may not be over there.
 const SKEW: u64 = 120_000;
 
@@ -333,7 +333,7 @@ fn moment(text: &str) -> Result<u64, Failure> {
 }
 
 /// A time for people, in UTC, to the second.
-fn utc(ms: u64) -> String {
+pub(crate) fn utc(ms: u64) -> String {
     let time = i64::try_from(ms / 1000).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
     match time.and_then(|time| time.format(&Rfc3339).ok()) {
         _ if ms == 0 => "-".into(),

@@ -2,14 +2,28 @@
 
 use axum::{
     body::Bytes,
+    extract::Query,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use hardtack::{CommitError, FieldError, Session};
+use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
-pub(super) async fn show(session: Session) -> Response {
-    view(&session)
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ShowQuery {
+    /// Only look: `?peek=1` keeps nothing alive.
+    peek: Option<String>,
+}
+
+pub(super) async fn show(session: Session, Query(query): Query<ShowQuery>) -> Response {
+    if query.peek.is_none_or(|peek| matches!(&*peek, "0" | "false")) {
+        return view(&session);
+    }
+    session.peek();
+    let left = session.expires_in().map(|left| left.as_secs());
+    answer(StatusCode::OK, &json!({ "isLogin": session.owner().is_some(), "secondsLeft": left }))
 }
 
 /// The body, a JSON object, becomes the session's data.

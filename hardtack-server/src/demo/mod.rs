@@ -1,5 +1,7 @@
 //! `hardtack demo`: a small site on real sessions.
 
+mod account;
+mod accounts;
 mod api;
 mod copies;
 mod devices;
@@ -17,27 +19,32 @@ mod views;
 
 use std::{
     io::IsTerminal,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use axum_server::Handle;
-use hardtack::{Clock, KEYS_VARIABLE, Keyring, Sessions};
+use hardtack::{Clock, KEYS_VARIABLE, Keyring, Sessions, login::Login};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     Failure,
     cli::{Demo, Placement},
+    users::{self, UserTable},
 };
+use accounts::Accounts;
 use password::Password;
 use placement::Housing;
 
 /// What the handlers share.
 struct Site {
     sessions: Sessions,
-    password: Password,
+    login: Login,
+    accounts: Accounts,
+    /// What the login page says about where the one password comes from.
+    hint: &'static str,
     placement: Placement,
     /// What a visitor is told of where the data of a recorded session is.
     place: String,
@@ -71,7 +78,14 @@ async fn serve(args: Demo) -> Result<(), Failure> {
     let (now, later) = (clock(Duration::ZERO), clock(lab::AHEAD));
     signals::reload_on_hangup(keys.clone(), now.clone())?;
     let (sessions, later) = (housing.sessions(&keys, &now)?, housing.later(&keys, &later)?);
-    let password = Password::open(data)?;
+    let passwords = users::passwords()?;
+    let password = Password::open(data, &passwords).await?;
+    let table = UserTable::in_folder(data);
+    let accounts = Accounts::new(&password, table.clone());
+    let login = accounts::login(&args, passwords, accounts.clone(), housing.counters())?;
+    if !housing.is_reached() {
+        accounts.end_what_is_noted(sessions.clone());
+    }
     let tls = tls::config(&args).await?;
 
     let listener = TcpListener::bind(&args.listen).map_err(|error| {
@@ -87,11 +101,14 @@ async fn serve(args: Demo) -> Result<(), Failure> {
         None => println!("  keys       from {KEYS_VARIABLE}"),
     }
     println!("  password   {}", password.told());
+    println!("  users      in {}; add one with \"hardtack users add NAME\"", table.path().display());
     println!("\nOpen the page, add one, log in, log out. Ctrl-C ends the demo.");
 
     let (placement, marks, place) = (args.placement, housing.feed().map(copies::Marks::new), housing.place);
-    let site = Arc::new(Site { sessions, password, placement, place, clock: now, marks, keys, key_file, later });
-    let app = routes::router(site).into_make_service();
+    let hint = password.hint;
+    let site =
+        Arc::new(Site { sessions, login, accounts, hint, placement, place, clock: now, marks, keys, key_file, later });
+    let app = routes::router(site).into_make_service_with_connect_info::<SocketAddr>();
     let handle = Handle::new();
     tokio::spawn(signals::end_on_signal(handle.clone()));
     match tls {

@@ -1,22 +1,23 @@
 //! The pages and what their forms do.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Form,
-    extract::{Query, State},
-    http::{HeaderMap, StatusCode, Uri},
+    extract::{ConnectInfo, Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
-use hardtack::{CommitError, Field, Session, login::safe_next};
+use hardtack::{
+    CommitError, Field, Session,
+    login::{LoginError, clear_site_data, safe_next},
+};
 use serde::Deserialize;
 
-use super::{Site, api, copies, label, password::MAX_PASSWORD, routes, views};
+use super::{Site, api, copies, label, routes, views};
 
 pub(super) const COUNT: Field<u64> = Field::new("count");
 
-/// Who the one password belongs to.
-const OWNER: &str = "keeper";
 pub(super) const LANDING: &str = "/protected";
 
 pub(super) async fn home(State(site): State<Arc<Site>>, session: Session, headers: HeaderMap) -> Response {
@@ -36,11 +37,14 @@ pub(super) struct NextQuery {
 }
 
 pub(super) async fn login(State(site): State<Arc<Site>>, session: Session, Query(query): Query<NextQuery>) -> Response {
-    views::login(&site, &session, safe_next(&query.next).unwrap_or(LANDING), None)
+    login_page(&site, &session, safe_next(&query.next).unwrap_or(LANDING), "", None).await
 }
 
 #[derive(Deserialize)]
 pub(super) struct LoginForm {
+    /// Nobody's: the one password.
+    #[serde(default)]
+    name: String,
     password: String,
     #[serde(default)]
     next: String,
@@ -49,63 +53,91 @@ pub(super) struct LoginForm {
 
 pub(super) async fn log_in(
     State(site): State<Arc<Site>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     session: Session,
     headers: HeaderMap,
     Form(form): Form<LoginForm>,
 ) -> Response {
     let next = safe_next(&form.next).unwrap_or(LANDING).to_owned();
-    if form.password.len() > MAX_PASSWORD {
-        let message = format!("A password has at most {MAX_PASSWORD} bytes.");
-        return (StatusCode::BAD_REQUEST, views::login(&site, &session, &next, Some(message))).into_response();
-    }
-    if let Err(error) = session.prepare_sign_in().await {
-        return views::failure(&site, &error.into(), "The sessions could not be reached. Try again.");
-    }
-    match site.password.verify(form.password).await {
-        Ok(true) => {
-            session.sign_in(OWNER);
-            session.remember_me(form.remember.is_some());
-            session.set_label(&label::of(&headers));
-            match session.commit().await {
-                Ok(_) => Redirect::to(&next).into_response(),
-                Err(CommitError::DeviceLimit) => {
-                    session.discard();
-                    let message = "You are signed in on as many devices as are allowed. Log out on one of them first.";
-                    (StatusCode::CONFLICT, views::login(&site, &session, &next, Some(message.into()))).into_response()
-                }
-                Err(error) => {
-                    session.discard();
-                    routes::explain(&site, api::accepts_only_json(&headers), &error)
-                }
-            }
+    let (visitor, name) = (site.login.visitor(peer.ip(), &headers), form.name.trim());
+    let verified = match site.login.sign_in(&session, &visitor, name, &form.password).await {
+        Ok(verified) => verified,
+        Err(LoginError::Store(error)) => {
+            return views::failure(&site, &error.into(), "Nobody can be signed in at the moment. Try again.");
         }
-        Ok(false) => {
-            let message = "That is not the password.".into();
-            (StatusCode::UNAUTHORIZED, views::login(&site, &session, &next, Some(message))).into_response()
+        Err(error) => {
+            let message = match error {
+                LoginError::Refused if name.is_empty() => "That is not the password.".into(),
+                _ => error.to_string(),
+            };
+            return refusal(&error, login_page(&site, &session, &next, name, Some(message)).await);
         }
-        Err(error) => views::failure(&site, &error, "The password could not be checked. Try again."),
+    };
+    session.remember_me(form.remember.is_some());
+    session.set_label(&label::of(&headers));
+    match session.commit().await {
+        // The one password is many people's, so a device of its owner's is nothing to tell apart.
+        Ok(_) if name.is_empty() => Redirect::to(&next).into_response(),
+        Ok(_) => (verified, Redirect::to(&next)).into_response(),
+        Err(CommitError::DeviceLimit) => {
+            session.discard();
+            let message = "You are signed in on as many devices as are allowed. Log out on one of them first.";
+            let page = login_page(&site, &session, &next, name, Some(message.into())).await;
+            (StatusCode::CONFLICT, page).into_response()
+        }
+        Err(error) => {
+            session.discard();
+            routes::explain_failed_commit(&site, api::accepts_only_json(&headers), &error)
+        }
     }
 }
 
-pub(super) async fn log_out(State(site): State<Arc<Site>>, session: Session) -> Redirect {
+pub(super) async fn login_page(
+    site: &Site,
+    session: &Session,
+    next: &str,
+    name: &str,
+    error: Option<String>,
+) -> Response {
+    match site.accounts.has_names().await {
+        Ok(has_names) => views::login(site, session, next, has_names.then_some(name), error),
+        Err(error) => views::failure(site, &error.into(), "Nobody can be signed in at the moment. Try again."),
+    }
+}
+
+/// The page again, with the status that says why and, where waiting helps, for how long.
+pub(super) fn refusal(error: &LoginError, page: Response) -> Response {
+    let mut response = (error.status(), page).into_response();
+    if let Some(seconds) = error.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LogOutQuery {
+    /// Ask the browser to forget the site's pages and storage too.
+    clear: bool,
+}
+
+pub(super) async fn log_out(
+    State(site): State<Arc<Site>>,
+    session: Session,
+    Query(query): Query<LogOutQuery>,
+) -> Response {
     session.sign_out();
     // What fails here fails again with the response, and is told there.
     if session.commit().await.is_ok() {
         copies::mark(&site).await;
     }
-    Redirect::to("/")
+    let home = ([(header::CACHE_CONTROL, "no-store")], Redirect::to("/"));
+    if query.clear { ([clear_site_data()], home).into_response() } else { home.into_response() }
 }
 
-pub(super) async fn protected(
-    State(site): State<Arc<Site>>,
-    session: Session,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Response {
-    match session.owner() {
-        Some(owner) => views::protected(&site, &session, &owner, &headers),
-        None => sign_in_first(&headers, uri.path()),
-    }
+/// Only reached by who is signed in.
+pub(super) async fn protected(State(site): State<Arc<Site>>, session: Session, headers: HeaderMap) -> Response {
+    views::protected(&site, &session, &session.owner().unwrap_or_default(), &headers)
 }
 
 /// Sends people to the login and from there to `next`, and tells programs.

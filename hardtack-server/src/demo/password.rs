@@ -6,45 +6,36 @@ use std::{
     fs::{self, OpenOptions},
     io::{ErrorKind, Write},
     path::Path,
-    sync::Arc,
 };
 
-use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
-};
+use hardtack::login::{MAX_PASSWORD, Passwords};
 use rand::{TryRng, rngs::SysRng};
-use tokio::sync::Semaphore;
 
 use crate::Failure;
 
 const VARIABLE: &str = "SECRET_PASSWORD";
-/// The longest password that is hashed, in bytes; longer ones are refused before (I05).
-pub(super) const MAX_PASSWORD: usize = 1024;
-/// How many passwords are hashed at the same time: each takes 19 MiB.
-const HASHES_AT_ONCE: usize = 2;
-
 pub(super) struct Password {
-    hash: Arc<str>,
+    pub(super) hash: String,
     told: String,
     /// What the login page says about where the password comes from.
     pub(super) hint: &'static str,
-    slots: Semaphore,
 }
 
 impl Password {
-    pub(super) fn open(data: &Path) -> Result<Self, Failure> {
+    pub(super) async fn open(data: &Path, passwords: &Passwords) -> Result<Self, Failure> {
         let path = data.join("password");
         if let Some(password) = configured()? {
             return Ok(Self::new(
-                hash(&password)?,
+                passwords.hash(&password).await?,
                 format!("yours, from {VARIABLE}"),
                 "The password you set in SECRET_PASSWORD.",
             ));
         }
         let hint = "The password that the demo printed when it first started.";
         if let Ok(hash) = fs::read_to_string(&path) {
-            PasswordHash::new(hash.trim()).map_err(|error| format!("{}: {error}; remove the file", path.display()))?;
+            if !hash.trim().starts_with("$argon2id$") {
+                return Err(format!("{} holds no hash of a password; remove the file", path.display()).into());
+            }
             let told = format!(
                 "the one told on first run (hash in {}; remove it for a new one, or set {VARIABLE})",
                 path.display()
@@ -52,7 +43,7 @@ impl Password {
             return Ok(Self::new(hash.trim().into(), told, hint));
         }
         let password = random()?;
-        let hash = hash(&password)?;
+        let hash = passwords.hash(&password).await?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -64,22 +55,12 @@ impl Password {
     }
 
     fn new(hash: String, told: String, hint: &'static str) -> Self {
-        Self { hash: hash.into(), told, hint, slots: Semaphore::new(HASHES_AT_ONCE) }
+        Self { hash, told, hint }
     }
 
     /// What the console is told about the password.
     pub(super) fn told(&self) -> &str {
         &self.told
-    }
-
-    /// Whether `password` is the one. Runs beside the server's threads, a few at a time.
-    pub(super) async fn verify(&self, password: String) -> Result<bool, Failure> {
-        let _slot = self.slots.acquire().await?;
-        let hash = self.hash.clone();
-        let verified = tokio::task::spawn_blocking(move || {
-            PasswordHash::new(&hash).is_ok_and(|hash| argon2().verify_password(password.as_bytes(), &hash).is_ok())
-        });
-        Ok(verified.await?)
     }
 }
 
@@ -118,13 +99,4 @@ fn random() -> Result<String, Failure> {
     SysRng.try_fill_bytes(&mut bytes)?;
     let letters: Vec<_> = bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect();
     Ok(letters.chunks(5).map(String::from_iter).collect::<Vec<_>>().join("-"))
-}
-
-fn hash(password: &str) -> Result<String, Failure> {
-    Ok(argon2().hash_password(password.as_bytes())?.to_string())
-}
-
-/// Argon2id with 19 MiB and two passes, OWASP's floor.
-fn argon2() -> Argon2<'static> {
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::default())
 }

@@ -24,6 +24,10 @@ pub(super) struct Housing {
     /// What a visitor is told of where the data of a recorded session is.
     pub(super) place: String,
     store: Option<Engine>,
+    /// Where attempts to sign in are counted, when other servers count with this one.
+    counters: Option<Engine>,
+    /// The command line can end sessions by itself, because it opens the same store.
+    is_reached: bool,
     /// Cookies hold copies of what is in the store.
     hybrid: bool,
     revocations: Revocations,
@@ -54,6 +58,8 @@ impl Housing {
             hybrid: args.placement == Placement::Hybrid,
             place: address.place(),
             store: Some(address.open(&args.settings).await?),
+            counters: address.open_beside(&args.settings).await?,
+            is_reached: address != StoreAddress::Memory,
             // The store remembers what ended; what is not in it is a visitor without an owner.
             revocations: Revocations::in_memory(),
             limit: args.devices.map(|most| DeviceLimit { most, beyond }),
@@ -72,6 +78,8 @@ impl Housing {
             told: format!("stateless: the session is in its cookie, logouts in {}", file.display()),
             place: "in the cookie".into(),
             store: None,
+            counters: None,
+            is_reached: false,
             hybrid: false,
             revocations: Revocations::in_file(file)?,
             limit: None,
@@ -81,6 +89,16 @@ impl Housing {
     /// What tells other servers of endings, where cookies hold copies.
     pub(super) fn feed(&self) -> Option<Engine> {
         self.store.clone().filter(|_| self.hybrid)
+    }
+
+    /// Where attempts are counted that other servers count too.
+    pub(super) fn counters(&self) -> Option<Engine> {
+        self.counters.clone()
+    }
+
+    /// Whether the command line ends sessions by itself.
+    pub(super) fn is_reached(&self) -> bool {
+        self.is_reached
     }
 
     /// The sessions on this clock.

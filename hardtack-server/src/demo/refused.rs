@@ -15,7 +15,7 @@ use hardtack::{
 
 use super::{
     Site, api,
-    pages::{LANDING, NextQuery},
+    pages::{LANDING, NextQuery, login_page},
     views,
 };
 
@@ -40,5 +40,5 @@ async fn answer(site: Arc<Site>, refusal: CsrfRefusal, request: Request) -> Resp
     let form = Form::<NextQuery>::from_request(request, &()).await;
     let next = form.map(|Form(form)| form.next).unwrap_or_default();
     let message = "This page was out of date. Here it is again; nothing happened yet.".to_owned();
-    views::login(&site, &session, safe_next(&next).unwrap_or(LANDING), Some(message))
+    login_page(&site, &session, safe_next(&next).unwrap_or(LANDING), "", Some(message)).await
 }

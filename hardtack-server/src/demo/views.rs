@@ -13,7 +13,7 @@ use super::{
     facts::{ClockView, Fact, FieldView, Known, ago, fields, stranger, words},
     pages::COUNT,
 };
-use crate::{Failure, cli::Placement};
+use crate::{Failure, cli::Placement, users::KEEPER};
 
 pub(super) const COOKIE: &str = "__Host-session";
 /// What browsers keep of a cookie's name and value together.
@@ -89,9 +89,38 @@ struct HomePage {
 struct LoginPage<'a> {
     page: Page,
     next: &'a str,
+    /// There are users with names.
+    has_names: bool,
+    name: &'a str,
     has_error: bool,
     error: String,
     hint: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "confirm.html")]
+struct ConfirmPage<'a> {
+    page: Page,
+    next: &'a str,
+    has_error: bool,
+    error: String,
+}
+
+#[derive(Template)]
+#[template(path = "danger.html")]
+struct DangerPage {
+    page: Page,
+    counter: u64,
+}
+
+#[derive(Template)]
+#[template(path = "password.html")]
+struct PasswordPage {
+    page: Page,
+    is_keeper: bool,
+    is_changed: bool,
+    has_error: bool,
+    error: String,
 }
 
 #[derive(Template)]
@@ -220,15 +249,33 @@ pub(super) fn home(site: &Site, session: &Session, headers: &HeaderMap) -> Respo
     html(&page)
 }
 
-pub(super) fn login(site: &Site, session: &Session, next: &str, error: Option<String>) -> Response {
+/// `name` is what was typed as one, where there are users with names.
+pub(super) fn login(site: &Site, session: &Session, next: &str, name: Option<&str>, error: Option<String>) -> Response {
     let page = Page::new(site, session, "/login");
     html(&LoginPage {
         page,
         next,
+        has_names: name.is_some(),
+        name: name.unwrap_or_default(),
         has_error: error.is_some(),
         error: error.unwrap_or_default(),
-        hint: site.password.hint,
+        hint: site.hint,
     })
+}
+
+pub(super) fn confirm(site: &Site, session: &Session, next: &str, error: Option<String>) -> Response {
+    let page = Page::new(site, session, "");
+    html(&ConfirmPage { page, next, has_error: error.is_some(), error: error.unwrap_or_default() })
+}
+
+pub(super) fn danger(site: &Site, session: &Session) -> Response {
+    html(&DangerPage { page: Page::new(site, session, "/danger"), counter: session.get(COUNT).unwrap_or_default() })
+}
+
+pub(super) fn password(site: &Site, session: &Session, error: Option<String>, is_changed: bool) -> Response {
+    let page = Page::new(site, session, "/password");
+    let is_keeper = page.owner == KEEPER;
+    html(&PasswordPage { page, is_keeper, is_changed, has_error: error.is_some(), error: error.unwrap_or_default() })
 }
 
 pub(super) fn protected(site: &Site, session: &Session, owner: &str, headers: &HeaderMap) -> Response {

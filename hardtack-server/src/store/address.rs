@@ -69,6 +69,17 @@ impl StoreAddress {
         Engine::open(self, settings).await
     }
 
+    /// Opens a place beside the store, for counters of attempts that all servers of the store share: a file, a prefix or a
+    /// schema of its own. `None` where nobody shares it.
+    pub(crate) async fn open_beside(&self, settings: &StoreSettings) -> Result<Option<Engine>, Failure> {
+        let beside = match self {
+            Self::Memory => return Ok(None),
+            Self::Sqlite(path) => Self::Sqlite(path.with_extension("attempts.db")),
+            server => server.clone(),
+        };
+        Engine::open(&beside, &settings.beside(&beside)).await.map(Some)
+    }
+
     /// As a visitor is told, to whom the folders and the machines of the server are nothing.
     pub(crate) fn place(&self) -> String {
         match self {

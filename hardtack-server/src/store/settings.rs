@@ -26,6 +26,19 @@ pub(crate) struct StoreSettings {
 }
 
 impl StoreSettings {
+    /// The settings of a place beside the sessions', under a prefix or in a schema of its own.
+    pub(super) fn beside(&self, address: &StoreAddress) -> Self {
+        let named =
+            |name: &Option<String>, after: &str| Some(format!("{}{after}", name.as_deref().unwrap_or("hardtack")));
+        match address {
+            StoreAddress::Redis(_) => Self { redis_prefix: named(&self.redis_prefix, "-attempts"), ..self.clone() },
+            StoreAddress::Postgres(_) => {
+                Self { postgres_schema: named(&self.postgres_schema, "_attempts"), ..self.clone() }
+            }
+            _ => self.clone(),
+        }
+    }
+
     /// Refuses what is said about another engine than that of `address`.
     pub(super) fn check(&self, address: &StoreAddress) -> Result<(), Failure> {
         let redis = [

@@ -7,12 +7,16 @@ use std::{
 };
 
 const NAME: &str = "__Host-session";
+/// How the mark of a device begins, which is no session.
+const DEVICE: &str = "__Host-device=";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 pub(crate) struct Visitor {
     address: SocketAddr,
     /// The cookie's value, while there is one.
     pub(crate) cookie: Option<String>,
+    /// The mark of the device, with its name.
+    pub(crate) device: Option<String>,
     /// What it says of itself.
     pub(crate) agent: Option<&'static str>,
 }
@@ -30,7 +34,7 @@ impl Reply {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found: Vec<_> = self.all(name).collect();
+        let found: Vec<_> = self.all(name).filter(|value| !value.starts_with(DEVICE)).collect();
         assert!(found.len() < 2, "{name} came more than once: {found:?}");
         found.first().copied()
     }
@@ -54,12 +58,12 @@ impl Reply {
 
 impl Visitor {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, cookie: None, agent: None }
+        Self { address, cookie: None, device: None, agent: None }
     }
 
     /// Somebody else who brings this cookie.
     pub(crate) fn with_cookie(address: SocketAddr, cookie: &str) -> Self {
-        Self { address, cookie: Some(cookie.into()), agent: None }
+        Self { address, cookie: Some(cookie.into()), device: None, agent: None }
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Reply {
@@ -108,6 +112,9 @@ impl Visitor {
         if let Some(value) = &self.cookie {
             head += &format!("Cookie: {NAME}={value}\r\n");
         }
+        if let Some(mark) = &self.device {
+            head += &format!("Cookie: {mark}\r\n");
+        }
         if let Some(agent) = self.agent {
             head += &format!("User-Agent: {agent}\r\n");
         }
@@ -128,6 +135,12 @@ impl Visitor {
         let place = format!("{method} {path}");
         assert!(reply.header("content-security-policy").is_some(), "{place}");
         assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{place}");
+        for mark in reply.all("set-cookie").filter(|line| line.starts_with(DEVICE)) {
+            let mut flags: Vec<_> = mark.split("; ").skip(1).filter(|flag| !flag.starts_with("Max-Age=")).collect();
+            flags.sort_unstable();
+            assert_eq!(flags, ["HttpOnly", "Path=/", "SameSite=Strict", "Secure"], "{place}: {mark}");
+            self.device = mark.split(';').next().map(Into::into);
+        }
         let Some(line) = reply.header("set-cookie") else { return };
         let mut parts = line.split("; ");
         let (name, value) = parts.next().unwrap().split_once('=').unwrap();

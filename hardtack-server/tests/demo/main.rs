@@ -25,3 +25,4 @@ mod operator;
 mod routes;
 mod site;
 mod store;
+mod users;

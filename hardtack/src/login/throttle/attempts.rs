@@ -55,6 +55,16 @@ pub trait Attempts: Send + Sync + 'static {
     fn give_back(&self, bucket: Bucket, quota: Quota, now: u64) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
+impl<A: Attempts> Attempts for std::sync::Arc<A> {
+    async fn take(&self, bucket: Bucket, quota: Quota, now: u64) -> Result<Taken, StoreError> {
+        A::take(self, bucket, quota, now).await
+    }
+
+    async fn give_back(&self, bucket: Bucket, quota: Quota, now: u64) -> Result<(), StoreError> {
+        A::give_back(self, bucket, quota, now).await
+    }
+}
+
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// [`Attempts`] without their type.

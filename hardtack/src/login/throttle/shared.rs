@@ -1,6 +1,9 @@
 //! Counters that servers share: [`StoreAttempts`], over any store.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{Context, SHA256};
+use tokio::sync::Mutex;
 
 use super::{Attempts, Bucket, Quota, Taken};
 use crate::{
@@ -12,8 +15,10 @@ use crate::{
 const DAY: u64 = 86_400_000;
 /// How much longer than its day a row is kept: more than clocks differ.
 const LONGER: u64 = 7_200_000;
-/// How often an attempt tries again when others are faster.
-const TRIES: usize = 8;
+/// How often an attempt tries again when other servers are faster.
+const TRIES: usize = 50;
+/// How many lines there are in which the attempts of this process wait for each other.
+const TURNS: usize = 64;
 /// What is seen of it in a list of the store's rows.
 const LABEL: &str = "sign-in attempts";
 
@@ -34,12 +39,14 @@ const LABEL: &str = "sign-in attempts";
 #[derive(Debug)]
 pub struct StoreAttempts<S> {
     store: S,
+    /// A crowd at one bucket would get into its own way.
+    turns: [Mutex<()>; TURNS],
 }
 
 impl<S: Store> StoreAttempts<S> {
     /// In this store.
     pub fn new(store: S) -> Self {
-        Self { store }
+        Self { store, turns: std::array::from_fn(|_| Mutex::default()) }
     }
 
     /// Removes what is over, at most `limit` rows, and answers how many they were. Nothing but space depends on it.
@@ -59,6 +66,7 @@ impl<S: Store> StoreAttempts<S> {
         change: impl Fn(u64) -> Result<u64, T>,
     ) -> Result<Option<Result<(), T>>, StoreError> {
         let key = key(bucket, now);
+        let _turn = self.turns[usize::from(bucket.0[0]) % TURNS].lock().await;
         for _ in 0..TRIES {
             let before = self.store.load(key, now).await?;
             let full_at = match change(before.as_ref().map_or(0, full_at)) {
@@ -88,7 +96,7 @@ impl<S: Store> Attempts for StoreAttempts<S> {
             Some(Ok(())) => Taken::Yes,
             Some(Err(wait)) => Taken::Wait(wait),
             // So many at once are no person.
-            None => Taken::Wait(std::time::Duration::from_secs(1)),
+            None => Taken::Wait(Duration::from_secs(1)),
         })
     }
 
