@@ -29,7 +29,7 @@ async fn answer(site: Arc<Site>, refusal: CsrfRefusal, request: Request) -> Resp
     if request.uri().path().starts_with("/api/") || api::accepts_only_json(request.headers()) {
         return api::problem(refusal.status(), &told);
     }
-    // Nothing was typed into the other forms that would be lost.
+    // The other forms are one click away, and going back in the browser keeps what was typed.
     if request.uri().path() != "/login" || !refusal.is_about_the_token() {
         return views::problem(&site, refusal.status(), &told);
     }
