@@ -34,18 +34,17 @@ pub(super) fn decoded(value: &[u8]) -> Result<Cow<'_, str>, Refusal> {
     Ok(decode_component(text).map_or(Cow::Borrowed(text), Cow::Owned))
 }
 
+/// Nothing when there is nothing to decode, or when it cannot be.
 fn decode_component(text: &str) -> Option<String> {
-    let mut parts = text.split('%');
+    let first = memchr::memchr(b'%', text.as_bytes())?;
     let mut bytes = Vec::with_capacity(text.len());
-    bytes.extend_from_slice(parts.next()?.as_bytes());
-    let mut escapes = 0;
-    for part in parts {
-        escapes += 1;
+    bytes.extend_from_slice(&text.as_bytes()[..first]);
+    for part in text[first + 1..].split('%') {
         let (digits, rest) = part.as_bytes().split_at_checked(2)?;
         bytes.push(hex_digit(digits[0])? << 4 | hex_digit(digits[1])?);
         bytes.extend_from_slice(rest);
     }
-    (escapes > 0).then(|| String::from_utf8(bytes).ok())?
+    String::from_utf8(bytes).ok()
 }
 
 /// `encodeURIComponent`.
