@@ -1,4 +1,4 @@
-//! The command: `hardtack-bench micro|inproc|memory|http|redis|postgres|interop|all|report [--rounds N] [--docs DIRECTORY]`.
+//! The command: `hardtack-bench micro|inproc|memory|http|redis|postgres|interop|login|all|report [--rounds N] [--docs DIRECTORY]`.
 //!
 //! Run it through `bench/run`, which pins it and stands in the right directory. `report` only renders the results of
 //! earlier runs again. HTTP, Redis, PostgreSQL and
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use hardtack_bench::{contestants, http, interop, measure, memory, postgres, redis, report, results};
 
 const USAGE: &str =
-    "usage: bench/run micro|inproc|memory|http|redis|postgres|interop|all|report [--rounds N] [--docs DIRECTORY]";
+    "usage: bench/run micro|inproc|memory|http|redis|postgres|interop|login|all|report [--rounds N] [--docs DIRECTORY]";
 const RESULTS: &str = "results";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -18,6 +18,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let command = arguments.next().unwrap_or_else(|| "all".to_owned());
     if command == "serve" {
         return http::serve(&arguments.next().ok_or("serve needs a row")?);
+    }
+    if command == "login" {
+        return hardtack_bench::login::run();
     }
     let mut rounds = 25;
     let mut docs = PathBuf::from("../docs");

@@ -46,6 +46,8 @@ claims! {
     no_script_can_plant_a_cookie_under_a_protected_name
     /// A02
     no_neighbour_can_plant_a_host_cookie_for_the_whole_domain
+    /// E03, E05
+    an_open_page_notices_that_its_session_was_ended_on_another_device
     nothing_is_asked_of_another_host_and_the_console_stays_silent
     no_page_is_wider_than_a_small_phone
     every_page_can_be_read_in_light_and_in_dark
@@ -345,6 +347,31 @@ async fn one_click_ends_all_other_devices() {
         assert_eq!(other.place().await, "/login?next=/devices");
     }
     assert!(visit.is_signed_in().await);
+}
+
+async fn an_open_page_notices_that_its_session_was_ended_on_another_device(visit: Visit) {
+    const NOTE: &str = "const note = document.querySelector('#time-left'); return note.hidden ? '' : note.innerText";
+    visit.log_in(PASSWORD).await;
+    assert_eq!(visit.browser.script(NOTE).await, "", "there is time left, and nothing to say");
+
+    let other = Browser::open().await;
+    other.go(&visit.site.url("/login")).await;
+    other.type_into("#password", PASSWORD).await;
+    other.follow(LOG_IN).await;
+    other.go(&visit.site.url("/devices")).await;
+    other.follow("form[action='/devices/end-others'] button").await;
+
+    // It looks every 5 seconds; a minute is for slow machines.
+    for _ in 0..120 {
+        let note = visit.browser.script(NOTE).await;
+        if note.as_str().is_some_and(|note| note.contains("Your session has ended.")) {
+            visit.browser.follow("#time-left a").await;
+            assert_eq!(visit.browser.text("h1").await, "Log in");
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    panic!("the page noticed nothing");
 }
 
 async fn nothing_is_asked_of_another_host_and_the_console_stays_silent(visit: Visit) {

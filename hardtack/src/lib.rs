@@ -66,6 +66,11 @@ pub use adapters::{
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+/// The page about logins compiles.
+#[cfg(all(doctest, feature = "axum", feature = "login"))]
+#[doc = include_str!("../../docs/login.md")]
+struct LoginPage;
+
 /// The examples for those who come from elsewhere compile.
 #[cfg(all(doctest, feature = "interop", feature = "sqlite"))]
 #[doc = include_str!("../../docs/migrating.md")]
