@@ -51,13 +51,25 @@ pub(super) fn string(text: &str) -> String {
 
 /// The value of the last member of an object that is called `name`, as `JSON.parse` takes it.
 pub(super) fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+    if cannot_hold(object, name) {
+        return None;
+    }
     items(object).map(key_and_value).filter(|(key, _)| is(key, name)).last().map(|(_, value)| value)
 }
 
 /// An object without its members that are called `name`.
 pub(super) fn without(object: &str, name: &str) -> String {
+    if cannot_hold(object, name) {
+        return object.to_owned();
+    }
     let kept: Vec<_> = items(object).filter(|item| !is(key_and_value(item).0, name)).collect();
     format!("{{{}}}", kept.join(","))
+}
+
+/// Whether a member of this name is out of the question, without taking the object apart: the name stands nowhere in
+/// it, and nothing is escaped.
+fn cannot_hold(object: &str, name: &str) -> bool {
+    !object.contains(name) && !object.contains('\\')
 }
 
 /// An object in which the member `name` is `value`: at its place, or at the end when there was none.

@@ -49,18 +49,16 @@ fn decode_component(text: &str) -> Option<String> {
 
 /// `encodeURIComponent`.
 pub(super) fn encode_component(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len() + 16);
+    let digits = b"0123456789ABCDEF";
+    let mut encoded = Vec::with_capacity(text.len() + text.len() / 4);
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
-            encoded.push(byte.into());
+            encoded.push(byte);
         } else {
-            let digits = b"0123456789ABCDEF";
-            encoded.push('%');
-            encoded.push(digits[usize::from(byte >> 4)].into());
-            encoded.push(digits[usize::from(byte & 15)].into());
+            encoded.extend([b'%', digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]]);
         }
     }
-    encoded
+    String::from_utf8(encoded).unwrap_or_default()
 }
 
 /// Lower-case hexadecimal digits.
