@@ -87,8 +87,11 @@ fn the_log_tells_what_happened_and_no_secret() {
     assert_eq!(account(lines[1]), account(lines[2]), "the same account is seen to be the same");
     assert_ne!(account(lines[0]), account(lines[1]));
     let mark = ada.mark.split_once('=').unwrap().1;
+    // What stands for an account or a session is random, and may by chance hold so short a name.
+    let is_public = |word: &&str| ["account=", "bucket=", "handle="].iter().any(|name| word.starts_with(name));
+    let told = log.split_whitespace().filter(|word| !is_public(word)).collect::<Vec<_>>().join(" ");
     for secret in ["my password by mistake", "ada", PASSWORD, "biscuit", "$argon2id", "203.0.113.7", mark] {
-        assert!(!log.contains(secret), "{secret}: {log}");
+        assert!(!told.contains(secret), "{secret}: {log}");
     }
 }
 
