@@ -80,6 +80,12 @@ impl Sessions {
         SessionsBuilder::new(keys, Kind::Stored, Some(store.clone())).with_copies(store)
     }
 
+    /// Whether it matters who started a request: only where foreign cookies become sessions.
+    #[cfg(any(feature = "axum", feature = "actix-web-4"))]
+    pub(crate) fn accepts(&self) -> bool {
+        self.system.acceptance.is_some()
+    }
+
     /// The framework-free door: begins a request with the values of its `Cookie` fields. See
     /// [`SessionRequest`].
     pub fn begin<'a>(&self, cookie_fields: impl IntoIterator<Item = &'a [u8]>) -> SessionRequest {

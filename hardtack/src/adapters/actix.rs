@@ -106,7 +106,7 @@ where
         };
         let cookie_fields = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
         let session = self.sessions.begin_on_host(host, cookie_fields);
-        if request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        if self.sessions.accepts() && request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
             session.cross_site();
         }
         request.extensions_mut().insert(session.clone());

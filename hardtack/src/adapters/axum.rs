@@ -69,7 +69,7 @@ where
                 authority.or_else(|| request.headers().get(header::HOST).map(HeaderValue::as_bytes))
             };
             let session = self.sessions.begin_on_host(host, cookie_fields(request.headers()));
-            if request.headers().get(SEC_FETCH_SITE).is_some_and(|site| site == CROSS_SITE) {
+            if self.sessions.accepts() && request.headers().get(SEC_FETCH_SITE).is_some_and(|site| site == CROSS_SITE) {
                 session.cross_site();
             }
             let finish = session.finish();

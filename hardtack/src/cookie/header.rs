@@ -23,12 +23,11 @@ const MAX_VALUE: usize = 4096;
 #[derive(Default)]
 pub(crate) struct Candidates {
     ended: SmallVec<[u8; 512]>,
-    count: usize,
 }
 
 impl Candidates {
     pub(crate) fn is_empty(&self) -> bool {
-        self.count == 0
+        self.ended.is_empty()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
@@ -42,25 +41,26 @@ impl Candidates {
 
     /// Keeps a value, unless there are enough or it is too long to be ours.
     fn push(&mut self, value: &[u8]) {
-        if self.count == MAX_CANDIDATES || value.len() > MAX_VALUE {
+        if value.len() > MAX_VALUE || !self.is_empty() && self.iter().count() >= MAX_CANDIDATES {
             return;
         }
         self.ended.extend_from_slice(value);
         self.ended.push(b';');
-        self.count += 1;
     }
 }
 
-/// What a request presented under the present name and, where one is still read, under the previous one.
+/// What a request presented under the present name and, where one is still read, under the previous one. It is kept in
+/// one allocation with the request's state, which is a fast one up to 1,032 bytes: what is seldom there is boxed.
 #[derive(Default)]
 pub(crate) struct Presented {
     pub(crate) present: Candidates,
     pub(crate) previous: Option<Box<Candidates>>,
     /// Of foreign cookies that are looked for the places of their names, and one value each.
-    pub(crate) foreign: Vec<(u8, Box<[u8]>)>,
-    /// Bytes of all other cookies, with what stands between them.
-    pub(crate) others: usize,
+    foreign: Option<Box<Foreign>>,
 }
+
+/// Places of names, and values.
+type Foreign = SmallVec<[(u8, Box<[u8]>); 2]>;
 
 /// Foreign cookies to look for.
 #[derive(Clone, Copy, Default)]
@@ -70,14 +70,15 @@ pub(crate) struct ForeignNames<'a> {
     pub(crate) last: bool,
 }
 
-/// Finds the values of one name, or of two, in the fields of a request, and of foreign cookies.
+/// Finds the values of one name, or of two, in the fields of a request, and of foreign cookies. Answers also the bytes
+/// of all cookies but ours, with what stands between them.
 pub(crate) fn find<'a>(
     fields: impl IntoIterator<Item = &'a [u8]>,
     name: &[u8],
     previous_name: Option<&[u8]>,
     foreign: ForeignNames<'_>,
-) -> Presented {
-    let mut found = Presented::default();
+) -> (Presented, usize) {
+    let (mut found, mut others) = (Presented::default(), 0);
     let mut pairs_left = MAX_PAIRS;
     for field in fields {
         let mut rest = Some(field);
@@ -94,11 +95,11 @@ pub(crate) fn find<'a>(
                 if let Some((place, value)) = foreign.value_of(pair) {
                     found.keep_foreign(place, value, foreign.last);
                 }
-                found.others += pair.len() + 1;
+                others += pair.len() + 1;
             }
         }
     }
-    found
+    (found, others)
 }
 
 impl ForeignNames<'_> {
@@ -113,16 +114,22 @@ impl Presented {
         if value.len() > MAX_VALUE {
             return;
         }
-        match self.foreign.iter_mut().find(|(known, _)| *known == place) {
+        let foreign = self.foreign.get_or_insert_default();
+        match foreign.iter_mut().find(|(known, _)| *known == place) {
             Some((_, known)) if last => *known = value.into(),
             Some(_) => {}
-            None => self.foreign.push((place, value.into())),
+            None => foreign.push((place, value.into())),
         }
+    }
+
+    /// The foreign cookies that came: the places of their names, and their values.
+    pub(crate) fn foreign(&self) -> &[(u8, Box<[u8]>)] {
+        self.foreign.as_deref().map_or(&[], |foreign| foreign)
     }
 
     /// The places of the foreign cookies that came, a bit each.
     pub(crate) fn foreign_places(&self) -> u8 {
-        self.foreign.iter().fold(0, |places, (place, _)| places | 1 << (place & 7))
+        self.foreign().iter().fold(0, |places, (place, _)| places | 1 << (place & 7))
     }
 }
 
@@ -163,7 +170,7 @@ mod tests {
         for case in cases() {
             let fields: Vec<_> = case.fields.iter().map(|field| bytes(field, &t, &u)).collect();
             let values: Vec<_> = case.values.iter().map(|value| bytes(value, &t, &u)).collect();
-            let found = find(fields.iter().map(Vec::as_slice), b"__Host-session", None, ForeignNames::default());
+            let (found, _) = find(fields.iter().map(Vec::as_slice), b"__Host-session", None, ForeignNames::default());
             if !found.present.iter().eq(values.iter().map(Vec::as_slice)) || found.previous.is_some() {
                 wrong.push(case.claim);
             }
@@ -175,7 +182,7 @@ mod tests {
     #[test]
     fn the_present_and_the_previous_name_have_four_candidates_each() {
         let field = "old=1; new=1; ".repeat(5);
-        let found = find([field.as_bytes()], b"new", Some(b"old"), ForeignNames::default());
+        let (found, _) = find([field.as_bytes()], b"new", Some(b"old"), ForeignNames::default());
         let (new, old) = (found.present.iter().count(), found.previous.unwrap().iter().count());
         assert_eq!((new, old), (MAX_CANDIDATES, MAX_CANDIDATES));
     }

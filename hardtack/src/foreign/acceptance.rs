@@ -87,7 +87,7 @@ impl Acceptance {
     /// The session that the presented cookies become, as if nobody had accepted them before. What is no session is
     /// told and no more: the visitor is anonymous.
     pub(crate) fn open(&self, system: &System, came: &Presented, now: u64) -> Option<Record> {
-        if now >= self.until || came.foreign.is_empty() {
+        if now >= self.until || came.foreign().is_empty() {
             return None;
         }
         let opened = self.record(system, came, now);

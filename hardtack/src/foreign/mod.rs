@@ -63,7 +63,7 @@ impl Cookies {
     /// The value that was presented under a name.
     fn value<'a>(presented: &'a Presented, names: &[String], name: &str) -> Option<&'a [u8]> {
         let place = names.iter().position(|known| known == name)?;
-        presented.foreign.iter().find(|(at, _)| usize::from(*at) == place).map(|(_, value)| &**value)
+        presented.foreign().iter().find(|(at, _)| usize::from(*at) == place).map(|(_, value)| &**value)
     }
 }
 

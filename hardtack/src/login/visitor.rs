@@ -34,7 +34,7 @@ impl Visitor {
 
     pub(super) fn of(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> Self {
         let cookies = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
-        let found = find(cookies, device::NAME.as_bytes(), None, ForeignNames::default());
+        let (found, _) = find(cookies, device::NAME.as_bytes(), None, ForeignNames::default());
         Self { source: proxies.source(peer, headers), marks: found.present.iter().map(Into::into).collect() }
     }
 

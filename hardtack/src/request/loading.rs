@@ -154,7 +154,7 @@ fn emitted(system: &System, emission: &Emission, presented: &Presented, now: u64
         let stale = guest.is_to_be_resent();
         Ok(Some(Live { stale, guest: Some(Arc::new(guest)), ..Live::of(record, None) }))
     });
-    let presented = !presented.present.is_empty() || !presented.foreign.is_empty();
+    let presented = !presented.present.is_empty() || !presented.foreign().is_empty();
     Arrival { presented, by_previous_name: false, session }
 }
 

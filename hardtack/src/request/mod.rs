@@ -76,8 +76,8 @@ impl SessionRequest {
         let system = &sessions.system;
         let name = system.site(loopback).writer.name();
         let previous = system.previous_name().map(str::as_bytes);
-        let presented = find(cookie_fields, name.as_bytes(), previous, system.foreign_names());
-        let jar = Jar { loopback, others: presented.others, foreign: presented.foreign_places() };
+        let (presented, others) = find(cookie_fields, name.as_bytes(), previous, system.foreign_names());
+        let jar = Jar { loopback, others, foreign: presented.foreign_places() };
         let state = State { jar, ..State::default() };
         let shared = Shared {
             sessions: sessions.clone(),
