@@ -188,9 +188,17 @@ pub(super) async fn a_dropped_purge_takes_nothing_alive(place: impl Place) {
         }
         let done = dropped_after(polls, here.store().purge(NOW + MINUTE, 10)).await;
         assert_eq!(there.load(alive, NOW).await, Some(made), "a live row, after a purge that was dropped");
-        there.purge_all(NOW + MINUTE).await;
-        let left = there.all().await;
-        assert_eq!(left.len(), polls + 1, "rows after a purge that was dropped and another that was not");
+        // What the dropped purge still holds in its store, others leave to it.
+        let mut left = 0;
+        for _ in 0..1_000 {
+            there.purge_all(NOW + MINUTE).await;
+            left = there.all().await.len();
+            if left == polls + 1 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(left, polls + 1, "rows after a purge that was dropped and others that were not");
         assert_eq!(there.keys_of("bob", NOW).await, [], "owned_by, after a purge that was dropped");
         if done.is_some() {
             break;
