@@ -12,7 +12,7 @@ use crate::{
     cookie::CookiePolicy,
     error::BuildError,
     follower::{self, AnyFeed, Follower},
-    foreign::{Acceptance, Emission},
+    foreign::{Acceptance, Emission, Sharing},
     hybrid::Hybrid,
     keyring::Keyring,
     lifetime::Lifetime,
@@ -52,6 +52,7 @@ pub struct SessionsBuilder {
     cookie_budget: usize,
     pub(crate) emission: Option<Emission>,
     pub(crate) acceptance: Option<Acceptance>,
+    pub(crate) sharing: Option<Sharing>,
 }
 
 impl SessionsBuilder {
@@ -79,6 +80,7 @@ impl SessionsBuilder {
             cookie_budget: usize::MAX,
             emission: None,
             acceptance: None,
+            sharing: None,
         }
     }
 
@@ -227,7 +229,8 @@ impl SessionsBuilder {
     /// [`BuildError`], whose message says what to write instead.
     pub fn build(self) -> Result<Sessions, BuildError> {
         let emitted = || self.emission.as_ref().map(Emission::policy);
-        let cookie = self.cookie.clone().or_else(emitted).unwrap_or_default();
+        let shared = || self.sharing.as_ref().map(Sharing::policy);
+        let cookie = self.cookie.clone().or_else(emitted).or_else(shared).unwrap_or_default();
         cookie.validate()?;
         self.lifetime.validate()?;
         self.validate_foreign(&cookie)?;
@@ -268,6 +271,7 @@ impl SessionsBuilder {
             follower,
             emission: self.emission,
             acceptance: self.acceptance,
+            sharing: self.sharing.map(|sharing| sharing.on(&cookie, self.store_deadline)),
             cookie_budget: self.cookie_budget,
             store_deadline: self.store_deadline,
             device_limit: self.device_limit,
@@ -288,6 +292,20 @@ impl SessionsBuilder {
 
     fn validate_foreign(&self, cookie: &CookiePolicy) -> Result<(), BuildError> {
         let refuse = |why: &str| Err(BuildError::Setting { why: why.into() });
+        if let Some(sharing) = &self.sharing {
+            return match () {
+                () if self.emission.is_some() || self.acceptance.is_some() => {
+                    refuse("Sessions::shared has Express' own cookie and rows; leave emit_as and accept out")
+                }
+                () if self.lifetime.renews() => {
+                    refuse("the generations of a renewal have no place in a row of Express; leave renewal out")
+                }
+                () if self.previous.is_some() => {
+                    refuse("with Sessions::shared there is no previous_name; leave it out")
+                }
+                () => sharing.check(cookie),
+            };
+        }
         match (&self.emission, &self.acceptance) {
             (Some(_), Some(_)) => refuse(
                 "emit_as is for the time in which both fleets live and accept for afterwards; leave one of them out",

@@ -45,6 +45,28 @@ pub(crate) struct Header {
 }
 
 impl Header {
+    /// A session that begins now, without a credential and before any [`Lifetime`](crate::Lifetime) has set its deadlines.
+    pub(crate) fn new(kind: Kind, id: SessionId, handle: Handle, owner: Option<&str>, epoch: u64, now: u64) -> Self {
+        Self {
+            kind,
+            remembered: false,
+            id,
+            handle,
+            generation: 0,
+            epoch,
+            created: now,
+            authenticated: 0,
+            confirmed: 0,
+            last_seen: now,
+            idle_deadline: 0,
+            absolute_deadline: 0,
+            version: 0,
+            owner: owner.map(Into::into),
+            renewed: 0,
+            label: None,
+        }
+    }
+
     /// When the absolute lifetime began: at authentication, or at creation before one.
     pub(crate) fn anchor(&self) -> u64 {
         if self.authenticated == 0 { self.created } else { self.authenticated }
@@ -78,10 +100,17 @@ pub(crate) struct SessionId(pub(crate) [u8; 32]);
 impl SessionId {
     /// A new id with its handle (C01). Without random numbers there is none (C02).
     pub(crate) fn new(random: Random, owner: Option<&str>) -> Result<(Self, Handle), NoRandom> {
-        let (mut id, mut handle) = (Self([0; 32]), Handle([0; 16]));
+        let mut id = Self([0; 32]);
         random(&mut id.0)?;
-        derive::from_random(&id.0, b"hardtack 1 handle", &mut handle.0).map_err(|_| NoRandom)?;
-        Ok((id, owner.map_or(handle, |owner| handle.in_shard_of(owner))))
+        let handle = id.handle(owner)?;
+        Ok((id, handle))
+    }
+
+    /// The handle of a session under this id.
+    pub(crate) fn handle(&self, owner: Option<&str>) -> Result<Handle, NoRandom> {
+        let mut handle = Handle([0; 16]);
+        derive::from_random(&self.0, b"hardtack 1 handle", &mut handle.0).map_err(|_| NoRandom)?;
+        Ok(owner.map_or(handle, |owner| handle.in_shard_of(owner)))
     }
 }
 

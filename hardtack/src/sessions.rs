@@ -215,6 +215,9 @@ impl Sessions {
     pub async fn end_owner(&self, owner: &str) -> Result<(), StoreError> {
         let system = &*self.system;
         let now = system.now();
+        if let Some(sharing) = &system.sharing {
+            return sharing.end_owner(owner, None).await;
+        }
         match &system.store {
             Some(store) => {
                 let epoch = store.end_owner(owner, None, system.last_deadline(now)).await?;

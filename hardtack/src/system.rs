@@ -12,8 +12,9 @@ use crate::{
     cookie::{CookiePolicy, header::ForeignNames, set_cookie::CookieWriter},
     envelope::Binding,
     error::StoreError,
+    events::Reason,
     follower::Follower,
-    foreign::{Acceptance, Emission},
+    foreign::{Acceptance, Emission, Sharing},
     hybrid::Hybrid,
     keyring::Keyring,
     lifetime::Lifetime,
@@ -49,6 +50,8 @@ pub(crate) struct System {
     pub(crate) emission: Option<Emission>,
     /// Foreign cookies become sessions.
     pub(crate) acceptance: Option<Acceptance>,
+    /// Sessions are rows of Express.
+    pub(crate) sharing: Option<Sharing>,
     /// How many bytes all cookies of a request may have together.
     pub(crate) cookie_budget: usize,
     pub(crate) store_deadline: Duration,
@@ -166,9 +169,9 @@ impl System {
 
     /// Waits for the turn of a session whose writes conflict; no longer than for an answer of the store,
     /// because a turn is a courtesy.
-    pub(crate) async fn turn(&self, header: &Header, store: &TimedStore) -> Option<MutexGuard<'_, ()>> {
+    pub(crate) async fn turn(&self, header: &Header, patience: Duration) -> Option<MutexGuard<'_, ()>> {
         let turn = self.turns[usize::from(header.handle.0[0]) % TURNS].lock();
-        tokio::time::timeout(store.deadline(), turn).await.ok()
+        tokio::time::timeout(patience, turn).await.ok()
     }
 
     /// The cookie to write for a request.
@@ -176,11 +179,36 @@ impl System {
         self.loopback.as_ref().filter(|_| loopback).unwrap_or(&self.site)
     }
 
+    /// The kind of a session that nobody has recorded: one in the cookie, where we have the say.
+    pub(crate) fn first_kind(&self) -> Kind {
+        if self.sharing.is_some() { self.recorded } else { Kind::Anonymous }
+    }
+
+    /// Whether a row is written against its previous content, so that changes may be made again.
+    pub(crate) fn replays(&self) -> bool {
+        self.store.is_some() || self.sharing.is_some()
+    }
+
+    /// Whether a request that changes nothing moves the session's deadline. Express does it with every one.
+    pub(crate) fn touch_is_due(&self, header: &Header, now: u64) -> bool {
+        self.sharing.is_some() || self.lifetime.touch_is_due(header, now)
+    }
+
+    /// Whether the session's time is over. Where the other fleet's store has it, that one tells.
+    pub(crate) fn check(&self, header: &Header, now: u64) -> Result<(), Reason> {
+        if self.sharing.is_some() { Ok(()) } else { self.lifetime.check(header, now) }
+    }
+
+    /// Whether the other fleet's clock counts.
+    fn keeps_foreign_time(&self) -> bool {
+        self.emission.is_some() || self.sharing.is_some()
+    }
+
     /// When the session ends unless it is used.
     pub(crate) fn deadline(&self, header: &Header) -> u64 {
-        match self.emission {
-            Some(_) => header.idle_deadline,
-            None => self.lifetime.idle_deadline(header).min(self.lifetime.absolute_deadline(header)),
+        match self.keeps_foreign_time() {
+            true => header.idle_deadline,
+            false => self.lifetime.idle_deadline(header).min(self.lifetime.absolute_deadline(header)),
         }
     }
 
@@ -205,7 +233,9 @@ impl System {
 
     /// When whatever was ended now cannot come back by itself any more.
     pub(crate) fn last_deadline(&self, now: u64) -> u64 {
-        let longest = self.lifetime.longest().max(self.emission.as_ref().map_or(0, Emission::longest));
+        let emitted = self.emission.as_ref().map_or(0, Emission::longest);
+        let shared = self.sharing.as_ref().map_or(0, Sharing::longest);
+        let longest = self.lifetime.longest().max(emitted).max(shared);
         now.saturating_add(longest).max(self.accepted_until())
     }
 

@@ -9,4 +9,4 @@ pub(crate) mod set_cookie;
 pub use policy::{CookiePolicy, SameSite};
 pub use response::SessionHeaders;
 #[cfg(feature = "interop")]
-pub(crate) use set_cookie::MAX_NAME_VALUE;
+pub(crate) use {policy::is_attribute, set_cookie::MAX_NAME_VALUE};

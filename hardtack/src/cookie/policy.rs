@@ -197,6 +197,12 @@ impl CookiePolicy {
         line
     }
 
+    /// The attributes one by one, for rows in which they are said: path, domain, `SameSite` and `Partitioned`.
+    #[cfg(feature = "interop")]
+    pub(crate) fn parts(&self) -> (&str, Option<&str>, SameSite, bool) {
+        (&self.path, self.domain.as_deref(), self.same_site, self.partitioned)
+    }
+
     pub(crate) fn validate(&self) -> Result<(), BuildError> {
         let refuse = |why: String| Err(BuildError::Cookie { why });
         let name = &self.name;
@@ -255,7 +261,7 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-fn is_attribute(byte: u8) -> bool {
+pub(crate) fn is_attribute(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b';'
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use super::{Cookies, emission::Mark, fields, handle, presented};
+use super::{Cookies, fields, mark::Mark, names_of, presented};
 use crate::{
     cookie::{CookiePolicy, header::Presented, set_cookie::CookieWriter},
     derive,
@@ -49,17 +49,12 @@ impl Acceptance {
 
     /// What cannot be accepted.
     pub(crate) fn check(&self, policy: &CookiePolicy) -> Result<(), BuildError> {
-        self.cookies.foreign.check()?;
-        let refuse = |why: String| Err(BuildError::Setting { why });
-        if !self.cookies.foreign.holds_data() {
-            let why = "of express-session only the id is in the cookie, and accept takes whole sessions";
-            return refuse(format!("{why}; its sessions are in its store"));
-        }
-        let ours = [Some(policy.name().to_owned()), policy.for_loopback().map(|policy| policy.name().to_owned())];
-        match self.cookies.names.iter().find(|name| ours.iter().flatten().any(|ours| ours == *name)) {
-            Some(name) => {
-                refuse(format!("{name:?} is accepted and cannot be our own cookie too; give ours another name"))
-            }
+        self.cookies.check("accept takes whole sessions")?;
+        let ours = names_of(policy);
+        match self.cookies.names.iter().find(|name| ours.contains(name)) {
+            Some(name) => Err(BuildError::Setting {
+                why: format!("{name:?} is accepted and cannot be our own cookie too; give ours another name"),
+            }),
             None => Ok(()),
         }
     }
@@ -136,7 +131,7 @@ impl Acceptance {
     fn memory(&self, session: &Header) -> Result<Record, NoRandom> {
         let mut header = session.clone();
         derive::from_random(&session.id.0, b"hardtack 1 accepted", &mut header.id.0).map_err(|_| NoRandom)?;
-        header.handle = handle(&header.id, None)?;
+        header.handle = header.id.handle(None)?;
         (header.kind, header.owner, header.label) = (Kind::Stored, None, Some("accepted".into()));
         (header.idle_deadline, header.absolute_deadline, header.version) = (self.until, self.until, 1);
         Ok(Record { header, fields: Fields::empty() })
@@ -144,24 +139,9 @@ impl Acceptance {
 }
 
 fn header(system: &System, kind: Kind, id: SessionId, owner: Option<&str>, now: u64) -> Result<Header, Reason> {
-    let mut header = Header {
-        kind,
-        remembered: false,
-        handle: handle(&id, owner).map_err(|_| Reason::Invalid)?,
-        id,
-        generation: 0,
-        epoch: if owner.is_some() { 0 } else { system.revocations.epoch(now) },
-        created: now,
-        authenticated: 0,
-        confirmed: 0,
-        last_seen: now,
-        idle_deadline: 0,
-        absolute_deadline: 0,
-        version: 0,
-        owner: owner.map(Into::into),
-        renewed: 0,
-        label: None,
-    };
+    let handle = id.handle(owner).map_err(|_| Reason::Invalid)?;
+    let epoch = if owner.is_some() { 0 } else { system.revocations.epoch(now) };
+    let mut header = Header::new(kind, id, handle, owner, epoch, now);
     system.lifetime.begin(&mut header, now);
     Ok(header)
 }

@@ -5,12 +5,48 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{Acceptance, Emission};
+use super::{Acceptance, Emission, Sharing};
 use crate::{
     builder::SessionsBuilder,
     clock::millis,
-    interop::{Foreign, Opened},
+    interop::{ExpressSession, ExpressStore, Foreign, Opened},
+    keyring::Keyring,
+    record::Kind,
+    sessions::Sessions,
 };
+
+impl Sessions {
+    /// Sessions in the store of running Express processes, which go on reading and writing them: the signed id of
+    /// `express-session` stays the only cookie, and the members of `req.session` are the fields.
+    ///
+    /// Express' clock counts: `cookie.maxAge` of the session, or the store's `ttl`. Its cookie attributes are those that are in
+    /// its row; a session that begins here gets those of [`cookie`](SessionsBuilder::cookie). Signing in makes a session under a
+    /// new id and removes the other, signing out removes the row, so both hold in Express too. Of ours one member is
+    /// added to what is written here, `_hardtack`. `keys` seal only what is hardtack's alone, the
+    /// [marks of devices](crate::login).
+    ///
+    /// **Two requests at once lose nothing of ours**: a row is replaced only if it still is what this request had
+    /// read, and otherwise the changes are made again on what is there. Express asks nobody: its `save()` puts back the whole
+    /// session as that request had loaded it, also over a write of ours that came between, and also when the session was signed
+    /// out meanwhile; such a row is nobody's here, and is removed when its cookie comes again. Set `resave: false` in
+    /// Express, so that it saves only what it changed.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use hardtack::{Keyring, Sessions, interop::{ExpressSession, ExpressStore}};
+    ///
+    /// fn beside_express(store: impl ExpressStore) -> Result<Sessions, hardtack::BuildError> {
+    ///     let express = ExpressSession::new("connect.sid", ["keyboard cat"])?.max_age(Duration::from_secs(86_400));
+    ///     Sessions::shared(Keyring::from_env()?, express, store).owner_field("userId").build()
+    /// }
+    /// ```
+    pub fn shared(keys: Keyring, express: ExpressSession, store: impl ExpressStore) -> SessionsBuilder {
+        let mut builder = SessionsBuilder::new(keys, Kind::Stored, None);
+        builder.sharing = Some(Sharing::new(express, store));
+        builder
+    }
+}
 
 impl SessionsBuilder {
     /// Reads and writes the session in a foreign cookie, and in no other: for as long as Node and Rust serve one site side
@@ -38,10 +74,12 @@ impl SessionsBuilder {
         self
     }
 
-    /// The member of an [emitted](Self::emit_as) session that names its owner: a text, or a whole number. Default `owner`.
+    /// The member of an [emitted](Self::emit_as) or [shared](Sessions::shared) session that names its owner: a text, or a whole number. Default `owner`.
     /// [`sign_in`](crate::Session::sign_in) writes it; a session without it belongs to nobody.
     pub fn owner_field(mut self, name: impl Into<String>) -> Self {
-        self.emission = self.emission.map(|emission| emission.with_owner_in(name.into()));
+        let name = name.into();
+        self.emission = self.emission.map(|emission| emission.with_owner_in(name.clone()));
+        self.sharing = self.sharing.map(|sharing| sharing.with_owner_in(name));
         self
     }
 

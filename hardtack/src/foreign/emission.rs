@@ -6,9 +6,12 @@
 //! hash of its cookie.
 
 use http::HeaderValue;
-use zeroize::Zeroizing;
 
-use super::{Cookies, Guest, fields, handle};
+use super::{
+    Cookies, Guest, fields,
+    mark::{MARK, Mark, OWNER, fields_of, owner_of},
+    must_be,
+};
 use crate::{
     clock::{MAX_MS, millis},
     cookie::{
@@ -16,20 +19,13 @@ use crate::{
         header::Presented,
         set_cookie::{CookieWriter, MAX_AGE_SECONDS},
     },
-    envelope::{base64url_decode, base64url_encode},
     error::{BuildError, CommitError, FieldError},
     events::Reason,
-    fields::Fields,
-    interop::Foreign,
+    interop::{Foreign, Opened},
     json::object_text,
-    record::{Header, Kind, MAX_OWNER, Record, SessionId},
+    record::{Header, Kind, Record},
     request,
 };
-
-/// The member of the data that is hardtack's own.
-pub(super) const MARK: &str = "_hardtack";
-/// The member that names the owner, unless another is said.
-const OWNER: &str = "owner";
 
 /// Sessions in a foreign cookie alone.
 pub(crate) struct Emission {
@@ -54,20 +50,8 @@ impl Emission {
 
     /// What cannot be with a foreign cookie.
     pub(crate) fn check(&self, policy: &CookiePolicy) -> Result<(), BuildError> {
-        self.cookies.foreign.check()?;
-        let refuse = |why: String| Err(BuildError::Setting { why });
-        if !self.cookies.foreign.holds_data() {
-            let why = "of express-session only the id is in the cookie, and emit_as writes whole sessions";
-            return refuse(format!("{why}; its sessions are in its store"));
-        }
-        let name = self.name();
-        let names = [Some(policy.name().to_owned()), policy.for_loopback().map(|policy| policy.name().to_owned())];
-        match names.into_iter().flatten().find(|other| other != name) {
-            Some(other) => refuse(format!(
-                "the foreign cookie is {name:?} and the policy's {other:?}; write CookiePolicy::from_name({name:?})"
-            )),
-            None => Ok(()),
-        }
+        self.cookies.check("emit_as writes whole sessions")?;
+        must_be(self.name(), policy)
     }
 
     /// The names to look for beside the principal one, which is the site's.
@@ -86,7 +70,7 @@ impl Emission {
     }
 
     /// The session in what was presented.
-    pub(crate) fn open(&self, presented: &Presented, now: u64) -> Result<Option<(Record, Guest)>, Reason> {
+    pub(crate) fn open(&self, presented: &Presented, now: u64) -> Result<Option<(Record, Opened)>, Reason> {
         let foreign = &self.cookies.foreign;
         let principal = match foreign.takes_the_last() {
             true => presented.present.iter().last(),
@@ -114,24 +98,10 @@ impl Emission {
         let Mark { id, created, authenticated, epoch } = mark;
         let owner = owner_of(&fields, &self.owner_field);
         let deadline = guest.expires_at().unwrap_or(MAX_MS).min(MAX_MS);
-        let header = Header {
-            kind: Kind::Stateless,
-            remembered: false,
-            handle: handle(&id, owner.as_deref()).map_err(|_| Reason::Invalid)?,
-            id,
-            generation: 0,
-            epoch,
-            created,
-            authenticated,
-            confirmed: 0,
-            last_seen: now,
-            idle_deadline: deadline,
-            absolute_deadline: deadline,
-            version: 0,
-            owner,
-            renewed: 0,
-            label: None,
-        };
+        let handle = id.handle(owner.as_deref()).map_err(|_| Reason::Invalid)?;
+        let mut header = Header::new(Kind::Stateless, id, handle, owner.as_deref(), epoch, now);
+        (header.created, header.authenticated) = (created, authenticated);
+        (header.idle_deadline, header.absolute_deadline) = (deadline, deadline);
         Ok(Some((Record { header, fields }, guest)))
     }
 
@@ -146,8 +116,8 @@ impl Emission {
     ) -> Result<Vec<HeaderValue>, CommitError> {
         let (foreign, data) = (&self.cookies.foreign, self.data(record)?);
         let cookies = match guest {
-            Some(guest) => foreign.reseal(guest, &data, now),
-            None => foreign.seal(&data, now),
+            Some(Guest::Cookie(opened)) => foreign.reseal(opened, &data, now),
+            _ => foreign.seal(&data, now),
         }?;
         let max_age = foreign.attributes().max_age;
         let set = cookies.iter().map(|(name, value)| writer.named(name).set(value, max_age));
@@ -169,52 +139,9 @@ impl Emission {
 
     /// The data as Node reads it.
     fn data(&self, record: &Record) -> Result<String, CommitError> {
-        let Header { id, created, authenticated, epoch, owner, .. } = &record.header;
-        let mut fields = record.fields.clone();
         let failed = |error: FieldError| CommitError::Field { why: error.to_string() };
-        if let Some(owner) = owner.as_deref().filter(|_| owner_of(&fields, &self.owner_field) != *owner) {
-            fields.set(&self.owner_field, &serde_json::Value::from(owner).to_string()).map_err(failed)?;
-        }
-        let mark = Mark { id: id.clone(), created: *created, authenticated: *authenticated, epoch: *epoch };
-        fields.set(MARK, &format!("\"{}\"", mark.text())).map_err(failed)?;
+        let mut fields = fields_of(record, &self.owner_field).map_err(failed)?;
+        fields.set(MARK, &Mark::of(&record.header).json()).map_err(failed)?;
         Ok(object_text(&fields))
-    }
-}
-
-/// Who is signed in, by a member of the data: a text, or a whole number as databases give them.
-fn owner_of(fields: &Fields, field: &str) -> Option<Box<str>> {
-    let owner = match serde_json::from_str(fields.get(field)?).ok()? {
-        serde_json::Value::String(owner) => owner,
-        serde_json::Value::Number(owner) if owner.is_u64() || owner.is_i64() => owner.to_string(),
-        _ => return None,
-    };
-    (1..=MAX_OWNER).contains(&owner.len()).then(|| owner.into())
-}
-
-/// What is hardtack's own in the data.
-pub(super) struct Mark {
-    pub(super) id: SessionId,
-    created: u64,
-    authenticated: u64,
-    epoch: u64,
-}
-
-impl Mark {
-    /// Takes it out of the data, where it is as we wrote it.
-    pub(super) fn take(fields: &mut Fields) -> Option<Self> {
-        let text = serde_json::from_str::<String>(fields.get(MARK)?).ok();
-        fields.remove(MARK);
-        let bytes = Zeroizing::new(base64url_decode(text?.as_bytes())?);
-        let (id, times) = bytes.split_first_chunk::<32>()?;
-        let (created, times) = times.split_first_chunk::<8>()?;
-        let (authenticated, epoch) = times.split_first_chunk::<8>()?;
-        let [created, authenticated, epoch] =
-            [*created, *authenticated, epoch.try_into().ok()?].map(u64::from_be_bytes);
-        Some(Self { id: SessionId(*id), created, authenticated, epoch })
-    }
-
-    fn text(&self) -> String {
-        let times = [self.created, self.authenticated, self.epoch].map(u64::to_be_bytes);
-        base64url_encode(&Zeroizing::new([&self.id.0[..], times.as_flattened()].concat()))
     }
 }

@@ -1,7 +1,8 @@
-//! Sessions in the cookies of others, in one of two roles. Only one side has the say at a time (B12).
+//! Sessions in the cookies or the store of others, in one of three roles. Only one side has the say at a time (B12).
 //!
 //! - [`Emission`]: both fleets live. The foreign cookie is the only one there is, what it says is the session, and its
 //!   package's clocks count.
+//! - [`Sharing`]: both fleets live, and the session is a row in the store of Express.
 //! - [`Acceptance`]: the other fleet is gone. A foreign cookie becomes a session of ours, once, until a date.
 //!
 //! The formats are those of [`interop`](crate::interop).
@@ -9,23 +10,33 @@
 mod acceptance;
 mod building;
 mod emission;
+mod mark;
+mod sharing;
 
-pub(crate) use acceptance::Acceptance;
-pub(crate) use emission::Emission;
+pub(crate) use self::{
+    acceptance::Acceptance,
+    emission::Emission,
+    sharing::{ExpressShelf, Found, Row, Sharing},
+};
 
 use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::{
     cookie::{CookiePolicy, header::Presented},
-    derive,
+    error::BuildError,
     fields::Fields,
     interop::{Foreign, Opened},
     json::Members,
-    record::{Handle, NoRandom, SessionId},
+    record::SessionId,
 };
 
-/// What a foreign cookie said, kept for the one that takes its place.
-pub(crate) type Guest = Opened;
+/// What came from the other fleet, kept for what takes its place.
+pub(crate) enum Guest {
+    /// What a foreign cookie said.
+    Cookie(Opened),
+    /// A row of the store that both have.
+    Row(Row),
+}
 
 /// A format, and the names of its cookies but for the first, which is looked for as ours or not at all.
 struct Cookies {
@@ -37,6 +48,20 @@ impl Cookies {
     fn new(foreign: Foreign) -> Self {
         let names = foreign.cookie_names();
         Self { foreign, names }
+    }
+
+    /// What no role can take.
+    fn check(&self, needs: &str) -> Result<(), BuildError> {
+        self.foreign.check()?;
+        match self.foreign.holds_data() {
+            true => Ok(()),
+            false => Err(BuildError::Setting {
+                why: format!(
+                    "of express-session only the id is in the cookie, and {needs}; its sessions are in its store: write \
+                     Sessions::shared(keys, express, store)"
+                ),
+            }),
+        }
     }
 
     /// The principal cookie as its package would have it.
@@ -82,9 +107,20 @@ fn fields(guest: &Opened) -> Option<Fields> {
     Some(fields)
 }
 
-/// The handle of a session under this id.
-fn handle(id: &SessionId, owner: Option<&str>) -> Result<Handle, NoRandom> {
-    let mut handle = Handle([0; 16]);
-    derive::from_random(&id.0, b"hardtack 1 handle", &mut handle.0).map_err(|_| NoRandom)?;
-    Ok(owner.map_or(handle, |owner| handle.in_shard_of(owner)))
+/// The names of our cookie under a policy.
+fn names_of(policy: &CookiePolicy) -> Vec<String> {
+    let loopback = policy.for_loopback().map(|policy| policy.name().to_owned());
+    std::iter::once(policy.name().to_owned()).chain(loopback).collect()
+}
+
+/// The site's cookie must have the name that the other fleet gives it.
+fn must_be(name: &str, policy: &CookiePolicy) -> Result<(), BuildError> {
+    match names_of(policy).into_iter().find(|other| other != name) {
+        Some(other) => Err(BuildError::Setting {
+            why: format!(
+                "the foreign cookie is {name:?} and the policy's {other:?}; write CookiePolicy::from_name({name:?})"
+            ),
+        }),
+        None => Ok(()),
+    }
 }

@@ -7,7 +7,7 @@
 //! - Signed, not encrypted, and without a time: the store alone knows whether a session is over.
 //! - An id that a secret other than the first signed is taken, and is not signed again until the cookie is set.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use aws_lc_rs::hmac;
 
@@ -33,6 +33,8 @@ use crate::error::BuildError;
 pub struct ExpressSession {
     name: String,
     keys: Arc<[hmac::Key]>,
+    max_age: Option<Duration>,
+    rolling: bool,
 }
 
 impl ExpressSession {
@@ -46,7 +48,22 @@ impl ExpressSession {
         secrets: impl IntoIterator<Item = S>,
     ) -> Result<Self, BuildError> {
         let keys = hmac_keys("express-session", hmac::HMAC_SHA256, secrets)?;
-        Ok(Self { name: cookie_name(name)?, keys: keys.into() })
+        Ok(Self { name: cookie_name(name)?, keys: keys.into(), max_age: None, rolling: false })
+    }
+
+    /// `cookie.maxAge` of the sessions that [`Sessions::shared`](crate::Sessions::shared) begins: how long one lives that
+    /// nobody uses. By default it goes with the browser, and the store says for how long it keeps it. Those that Express
+    /// began keep their own.
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
+    /// `rolling` of [`Sessions::shared`](crate::Sessions::shared): every answer sends the cookie again, with a later
+    /// deadline. Default `false`: only one that changed the session, if it has a `maxAge`.
+    pub fn rolling(mut self, rolling: bool) -> Self {
+        self.rolling = rolling;
+        self
     }
 
     /// The id that a cookie's value holds.
@@ -64,7 +81,8 @@ impl ExpressSession {
         text::encode_component(&format!("s:{id}.{}", text::base64_unpadded(tag.as_ref())))
     }
 
-    fn verified(&self, value: &[u8]) -> Result<(String, usize), Refusal> {
+    /// The id, and which secret signed it.
+    pub(crate) fn verified(&self, value: &[u8]) -> Result<(String, usize), Refusal> {
         let value = text::decoded(text::unquoted(value))?;
         let signed = value.strip_prefix("s:").ok_or(Refusal::Malformed)?;
         let (id, signature) = signed.rsplit_once('.').ok_or(Refusal::Malformed)?;
@@ -90,7 +108,15 @@ impl ExpressSession {
         Ok(self.sign(&id.filter(|id| !id.is_empty()).ok_or(SealError::NoId)?))
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn max_age_of_new(&self) -> Option<Duration> {
+        self.max_age
+    }
+
+    pub(crate) fn rolls(&self) -> bool {
+        self.rolling
+    }
+
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 

@@ -45,12 +45,12 @@ fn quoted(unit: u16) -> String {
 }
 
 /// A text as a JSON string.
-pub(super) fn string(text: &str) -> String {
+pub(crate) fn string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
 /// The value of the last member of an object that is called `name`, as `JSON.parse` takes it.
-pub(super) fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     if cannot_hold(object, name) {
         return None;
     }
@@ -73,7 +73,7 @@ fn cannot_hold(object: &str, name: &str) -> bool {
 }
 
 /// An object in which the member `name` is `value`: at its place, or at the end when there was none.
-pub(super) fn with(object: &str, name: &str, value: &str) -> String {
+pub(crate) fn with(object: &str, name: &str, value: &str) -> String {
     let mut written = false;
     let mut members = Vec::new();
     for item in items(object) {

@@ -32,7 +32,7 @@ mod express_session;
 mod express_store;
 mod foreign;
 mod iron_session;
-mod json;
+pub(crate) mod json;
 mod opened;
 mod secure_session;
 mod text;

@@ -1,14 +1,17 @@
 //! What a handler asks of the store at once, before its request is committed.
 
+use std::sync::Arc;
+
 use crate::{
     error::{CommitError, FieldError, StoreError},
     fields::Fields,
+    foreign::Guest,
     record::{Kind, Record},
     request::{
         Shared,
         shelf::{Saved, Shelf, replay},
     },
-    store::{feed::News, sealing},
+    store::feed::News,
 };
 
 impl Shared {
@@ -19,13 +22,15 @@ impl Shared {
         name: &'static str,
         fits: impl Fn(&Fields) -> Result<(), FieldError>,
     ) -> Result<Option<Fields>, CommitError> {
-        let (header, now) = self.with(|state, system| {
-            let in_store = state.stored().and(state.record.as_ref()).map(|record| record.header.clone());
-            if state.closed { Err(CommitError::Closed) } else { Ok((in_store, system.now())) }
+        let system = &*self.sessions.system;
+        let in_store = self.with(|state, system| {
+            let record = state.stored().and(state.record.as_ref());
+            let in_store = record.map(|record| (record.header.clone(), state.shelf_parts(system.now())));
+            if state.closed { Err(CommitError::Closed) } else { Ok(in_store) }
         })?;
-        let system = &self.sessions.system;
         let failed = |error: FieldError| CommitError::Field { why: error.to_string() };
-        let (Some(header), Some(store)) = (header, &system.store) else {
+        let in_store = in_store.and_then(|(header, parts)| Some((header, Shelf::of(system, parts)?)));
+        let Some((header, shelf)) = in_store else {
             return self.with(|state, system| {
                 let fields = state.record.as_ref().map_or_else(Fields::empty, |record| record.fields.clone());
                 fits(&fields).map_err(failed)?;
@@ -33,7 +38,6 @@ impl Shared {
                 Ok(Some(fields))
             });
         };
-        let shelf = Shelf { system, store, now };
         let Some((mut record, writes)) = shelf.load(&header).await? else { return Ok(None) };
         fits(&record.fields).map_err(failed)?;
         let mut before = record.fields.clone();
@@ -47,12 +51,12 @@ impl Shared {
             Ok(won)
         };
         let Some(saved) = shelf.replace(record, &writes, &mut take_again).await? else { return Ok(None) };
-        self.rebase(saved)?;
+        self.rebase(saved, shelf.shared_row())?;
         Ok(Some(before).filter(|_| won))
     }
 
     /// Goes on from a newer record: what the handler did so far is done again on it.
-    fn rebase(&self, (record, writes): Saved) -> Result<(), CommitError> {
+    fn rebase(&self, (record, writes): Saved, row: Option<&Arc<Guest>>) -> Result<(), CommitError> {
         let system = &self.sessions.system;
         loop {
             let (mut log, count) = self.with(|state, _| (std::mem::take(&mut state.changes.log), state.writes));
@@ -68,6 +72,7 @@ impl Shared {
                     state.record = Some(next);
                     if let Some(origin) = &mut state.origin {
                         origin.stored = Some(writes.clone());
+                        origin.guest = row.cloned().or(origin.guest.take());
                         // Its cookie is a copy from before.
                         origin.stale |= origin.copied;
                     }
@@ -82,26 +87,32 @@ impl Shared {
 
     /// Whether the session still lives.
     pub(crate) async fn confirm(&self) -> Result<bool, StoreError> {
-        let system = &self.sessions.system;
-        let (header, has_row) = self.with(|state, _| {
-            (state.record.as_ref().map(|record| record.header.clone()), state.closed || state.stored().is_some())
+        let system = &*self.sessions.system;
+        let now = system.now();
+        let (header, has_row, parts) = self.with(|state, _| {
+            let header = state.record.as_ref().map(|record| record.header.clone());
+            (header, state.closed || state.stored().is_some(), state.shelf_parts(now))
         });
         let Some(header) = header else { return Ok(false) };
-        let now = system.now();
-        let Some(store) = system.store.as_ref().filter(|_| has_row && header.kind == Kind::Stored) else {
-            return Ok(system.lifetime.check(&header, now).is_ok() && !system.revocations.has_ended(&header));
+        let Some(shelf) = Shelf::of(system, parts).filter(|_| has_row && header.kind == Kind::Stored) else {
+            return Ok(system.check(&header, now).is_ok() && !system.revocations.has_ended(&header));
         };
-        let row = store.load(header.handle.into(), now).await?;
-        let record = row.and_then(|row| sealing::open(&row, &header, now));
-        Ok(record.is_some_and(|(record, _)| system.lifetime.check(&record.header, now).is_ok()))
+        let record = shelf.load(&header).await?;
+        Ok(record.is_some_and(|(record, _)| system.check(&record.header, now).is_ok()))
     }
 
     /// Ends the owner's other sessions and puts this one above them.
     pub(crate) async fn end_others(&self) -> Result<(), StoreError> {
         let system = &self.sessions.system;
-        let header = self.with(|state, _| state.record.as_ref().map(|record| record.header.clone()));
+        let (header, row) = self.with(|state, _| {
+            let row = state.origin.as_ref().filter(|_| state.is_of_origin()).and_then(|origin| origin.guest.clone());
+            (state.record.as_ref().map(|record| record.header.clone()), row)
+        });
         let Some(header) = header else { return Ok(()) };
         let Some(owner) = header.owner.as_deref() else { return Ok(()) };
+        if let Some(sharing) = &system.sharing {
+            return sharing.end_owner(owner, row.as_deref()).await;
+        }
         let now = system.now();
         let epoch = match &system.store {
             Some(store) => {

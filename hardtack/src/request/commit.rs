@@ -1,15 +1,18 @@
 //! What was decided, done in the store; then the answer is made.
 
+use std::sync::Arc;
+
 use crate::{
     cookie::SessionHeaders,
     error::{CommitError, StoreError},
     events,
+    foreign::Guest,
     record::{Header, Kind, Record},
     request::{
         Jar,
         changes::Change,
         outcome::{self, Cookie, Outcome},
-        shelf::{Shelf, replay},
+        shelf::{Parts, Shelf, replay},
     },
     sessions::Sessions,
     store::{StoreKey, feed::News, sealing::Writes},
@@ -30,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) writes: Writes,
     pub(crate) log: Vec<Change>,
     pub(crate) prepared: Option<u64>,
+    /// What of the other fleet came.
+    pub(crate) guest: Option<Arc<Guest>>,
     pub(crate) outcome: Outcome,
     pub(crate) cookie: Cookie,
     pub(crate) headers: SessionHeaders,
@@ -65,8 +70,8 @@ pub(crate) async fn carry_out(sessions: &Sessions, mut plan: Box<Plan>) -> Done 
 
 impl Plan {
     async fn run(&mut self, system: &System) -> Done {
-        let done = match &system.store {
-            Some(store) => self.steps(&Shelf { system, store, now: self.now }).await,
+        let done = match Shelf::of(system, Parts { guest: self.guest.clone(), jar: self.jar, now: self.now }) {
+            Some(shelf) => self.steps(system, &shelf).await,
             None => self.without_a_store(system).await,
         };
         match done {
@@ -78,8 +83,7 @@ impl Plan {
     /// The cookie is written and what ended is remembered, in this order, so that a commit that fails ends nothing.
     async fn without_a_store(&mut self, system: &System) -> Result<(Outcome, SessionHeaders), CommitError> {
         let (record, headers) = (self.record.as_ref(), std::mem::take(&mut self.headers));
-        let headers =
-            outcome::respond(system, self.jar, self.cookie, record.map(|record| (record, None)), headers, self.now)?;
+        let headers = outcome::respond(system, self.jar, self.cookie, record, None, headers, self.now)?;
         if let Some((ended, _)) = &self.ended {
             outcome::end(system, ended, record, self.now).await?;
             events::ended(ended.handle);
@@ -90,36 +94,28 @@ impl Plan {
         Ok((self.outcome, headers))
     }
 
-    async fn steps(&mut self, shelf: &Shelf<'_>) -> Result<(Outcome, SessionHeaders), CommitError> {
-        let system = shelf.system;
+    async fn steps(&mut self, system: &System, shelf: &Shelf<'_>) -> Result<(Outcome, SessionHeaders), CommitError> {
         let headers = std::mem::take(&mut self.headers);
         // An owner's session makes room for the next one. A visitor's stays if nobody is signed in after all.
         let first = self.ended.as_ref().is_some_and(|(ended, _)| ended.owner.is_some());
         if first {
-            self.end_row(shelf).await?;
+            self.end_row(system, shelf).await?;
         }
-        if !self.write(shelf).await.inspect_err(|_| self.has_no_successor(shelf))? {
+        if !self.write(system, shelf).await.inspect_err(|_| self.has_no_successor(system))? {
             return Ok((Outcome::Ended, headers));
         }
-        if !first && let Err(error) = self.end_row(shelf).await {
+        if !first && let Err(error) = self.end_row(system, shelf).await {
             if let Some(record) = &self.record {
                 // Nobody will have the cookie of the new one. It expires by itself if this fails too.
-                let _ =
-                    shelf.store.delete(record.header.handle.into(), system.tombstone(&record.header, self.now)).await;
+                let _ = shelf.delete(&record.header, system.tombstone(&record.header, self.now)).await;
             }
             return Err(error);
         }
-        let headers = outcome::respond(
-            system,
-            self.jar,
-            self.cookie,
-            self.record.as_ref().map(|record| (record, None)),
-            headers,
-            self.now,
-        )?;
+        let guest = if self.cookie == Cookie::Remove { shelf.origin() } else { shelf.row() };
+        let headers = outcome::respond(system, self.jar, self.cookie, self.record.as_ref(), guest, headers, self.now)?;
         if let Some((ended, in_store)) = &self.ended {
-            // An anonymous one was in an envelope before it had a row.
-            if !in_store || ended.owner.is_none() {
+            // An anonymous one was in an envelope before it had a row. And Express may put back a row that was removed.
+            if !in_store || ended.owner.is_none() || system.sharing.is_some() {
                 outcome::end(system, ended, self.record.as_ref(), self.now).await?;
             }
             events::ended(ended.handle);
@@ -128,24 +124,24 @@ impl Plan {
     }
 
     /// Nobody was signed in after all.
-    fn has_no_successor(&self, shelf: &Shelf<'_>) {
+    fn has_no_successor(&self, system: &System) {
         if let Some((ended, _)) = &self.ended {
-            shelf.system.superseded.remove(ended.handle);
+            system.superseded.remove(ended.handle);
         }
     }
 
     /// Deletes the row of the session that this request ends.
-    async fn end_row(&mut self, shelf: &Shelf<'_>) -> Result<(), CommitError> {
+    async fn end_row(&mut self, system: &System, shelf: &Shelf<'_>) -> Result<(), CommitError> {
         if let Some((ended, true)) = &self.ended {
-            outcome::supersede(shelf.system, ended, self.record.as_ref(), self.now);
-            shelf.store.delete(ended.handle.into(), shelf.system.tombstone(ended, self.now)).await?;
-            shelf.system.tell(News::ended(ended.handle.into(), ended.owner.is_some()), self.now);
+            outcome::supersede(system, ended, self.record.as_ref(), self.now);
+            shelf.delete(ended, system.tombstone(ended, self.now)).await?;
+            system.tell(News::ended(ended.handle.into(), ended.owner.is_some()), self.now);
         }
         Ok(())
     }
 
     /// Answers whether the session still lives.
-    async fn write(&mut self, shelf: &Shelf<'_>) -> Result<bool, CommitError> {
+    async fn write(&mut self, system: &System, shelf: &Shelf<'_>) -> Result<bool, CommitError> {
         let Some(record) = &self.record else { return Ok(true) };
         let key = StoreKey::from(record.header.handle);
         let saved = match self.write {
@@ -164,9 +160,7 @@ impl Plan {
             }
             Write::Create { known } => shelf.create(record.clone(), known, self.prepared, &mut self.log).await?,
             Write::Replace => {
-                shelf
-                    .replace(record.clone(), &self.writes, &mut |record| replay(&mut self.log, shelf.system, record))
-                    .await?
+                shelf.replace(record.clone(), &self.writes, &mut |record| replay(&mut self.log, system, record)).await?
             }
         };
         let Some((record, _)) = saved else {
@@ -176,7 +170,7 @@ impl Plan {
         if matches!(self.write, Write::Create { .. }) && record.header.owner.is_some() {
             events::signed_in(key.into());
         } else if self.outcome == Outcome::Renewed {
-            shelf.system.tell(News::renewed(key, record.header.generation), self.now);
+            system.tell(News::renewed(key, record.header.generation), self.now);
         }
         self.record = Some(record);
         Ok(true)

@@ -8,10 +8,10 @@ use crate::{
     envelope::{self, Opened},
     error::StoreError,
     events::{self, Reason},
-    foreign::{Acceptance, Emission, Guest},
+    foreign::{Acceptance, Emission, Found, Guest, Sharing},
     keyring::KeyState,
     record::{Header, Kind, Record},
-    request::{Jar, outcome},
+    request::{Jar, Parts, outcome},
     store::{
         Admission, Created,
         feed::News,
@@ -152,10 +152,35 @@ fn emitted(system: &System, emission: &Emission, presented: &Presented, now: u64
             return Err(why_ended(system, &record.header, Reason::Ended, now));
         }
         let stale = guest.is_to_be_resent();
-        Ok(Some(Live { stale, guest: Some(Arc::new(guest)), ..Live::of(record, None) }))
+        let guest = Some(Arc::new(Guest::Cookie(guest)));
+        Ok(Some(Live { stale, guest, ..Live::of(record, None) }))
     });
     let presented = !presented.present.is_empty() || !presented.foreign().is_empty();
     Arrival { presented, by_previous_name: false, session }
+}
+
+/// The session whose row Express has too.
+pub(crate) async fn arrive_shared(
+    system: &System,
+    sharing: Option<&Sharing>,
+    presented: &Presented,
+    now: u64,
+) -> Result<Arrival, StoreError> {
+    let arrival = Arrival { presented: !presented.present.is_empty(), by_previous_name: false, session: Ok(None) };
+    let Some(sharing) = sharing else { return Ok(arrival) };
+    let Found { record, row, retired } = match sharing.open(presented, now).await? {
+        Ok(Some(found)) => found,
+        session => return Ok(Arrival { session: session.map(|_| None), ..arrival }),
+    };
+    let guest = Some(Arc::new(row));
+    if system.revocations.has_ended(&record.header) {
+        // Express wrote it back: a request of its own was under way when the session ended.
+        sharing.shelf(system, Parts { guest, jar: Jar::default(), now }).delete(&record.header).await?;
+        let reason = why_ended(system, &record.header, Reason::Ended, now);
+        return Ok(Arrival { session: Err(reason), ..arrival });
+    }
+    let live = Live { retired, guest, ..Live::of(record, Some(Writes::default())) };
+    Ok(Arrival { session: Ok(Some(live)), ..arrival })
 }
 
 /// The session that a foreign cookie becomes, when nothing of ours came.

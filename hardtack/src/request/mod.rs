@@ -21,6 +21,7 @@ use std::{
 pub use self::outcome::Outcome;
 #[cfg(feature = "interop")]
 pub(crate) use self::outcome::header;
+pub(crate) use self::shelf::{Again, Parts};
 use self::{commit::Plan, outcome::Decision, state::State};
 use crate::{
     cookie::{
@@ -179,7 +180,7 @@ impl Shared {
     /// Opens what came, and asks the store where the data is there. Once: the first call counts.
     async fn load(&self) -> Result<(), SessionRejection> {
         let system = &self.sessions.system;
-        let Some(store) = &system.store else {
+        if !system.replays() {
             if let Some(follower) = &system.follower {
                 follower::begin(system);
                 if !follower.has_begun(system.store_deadline).await {
@@ -194,16 +195,21 @@ impl Shared {
                 }
             });
             return Ok(());
-        };
+        }
         let _turn = self.loading.lock().await;
         let (loaded, asks, source, now) =
             self.with(|state, system| (state.loaded, state.asks_the_store, state.source(), state.ask(system)));
         if loaded {
             return if asks { self.confirm_copy().await } else { Ok(()) };
         }
-        purging::begin(system);
-        follower::begin(system);
-        let arrival = loading::arrive_from(system, store, !asks, source, &self.presented, now).await;
+        let arrival = match (&system.store, &system.sharing) {
+            (Some(store), _) => {
+                purging::begin(system);
+                follower::begin(system);
+                loading::arrive_from(system, store, !asks, source, &self.presented, now).await
+            }
+            (None, sharing) => loading::arrive_shared(system, sharing.as_ref(), &self.presented, now).await,
+        };
         let arrival = arrival.map_err(SessionRejection::Store)?;
         self.with(|state, _| state.arrive(arrival));
         Ok(())

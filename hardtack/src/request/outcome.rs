@@ -104,6 +104,7 @@ pub(crate) fn decide(system: &System, state: &mut State) -> Result<Decision, Com
             writes: state.stored().cloned().unwrap_or_default(),
             log: std::mem::take(&mut state.changes.log),
             prepared: state.prepared,
+            guest: state.origin.as_ref().and_then(|origin| origin.guest.clone()),
             outcome,
             cookie,
             headers,
@@ -112,8 +113,7 @@ pub(crate) fn decide(system: &System, state: &mut State) -> Result<Decision, Com
         })));
     }
     let guest = state.origin.as_ref().filter(|_| state.is_of_origin()).and_then(|origin| origin.guest.as_deref());
-    let headers =
-        respond(system, state.jar, cookie, state.record.as_ref().map(|record| (record, guest)), headers, now)?;
+    let headers = respond(system, state.jar, cookie, state.record.as_ref(), guest, headers, now)?;
     Ok(Decision::Done(outcome, headers))
 }
 
@@ -127,7 +127,7 @@ fn write(system: &System, state: &State, now: u64) -> Write {
     }
     match &state.changes {
         changes if changes.any() => Write::Replace,
-        _ if !state.peeks && system.lifetime.touch_is_due(&record.header, now) => Write::Touch,
+        _ if !state.peeks && system.touch_is_due(&record.header, now) => Write::Touch,
         _ => Write::Nothing,
     }
 }
@@ -147,7 +147,10 @@ fn cookie(system: &System, state: &State, write: Write, now: u64) -> Cookie {
             Write::Touch | Write::Replace => {
                 let is_copied = origin.is_some_and(|origin| origin.copied) || copy_fits(system, state.jar, record);
                 let retired = origin.is_some_and(|origin| origin.retired);
-                stale || changes.renewed || changes.lasting || retired || is_copied
+                let guest = origin.and_then(|origin| origin.guest.as_deref());
+                let resent =
+                    system.sharing.as_ref().is_some_and(|sharing| sharing.resends(guest, write == Write::Replace));
+                stale || changes.renewed || changes.lasting || retired || is_copied || resent
             }
         },
         Some(record) => stale || changes.any() || system.lifetime.touch_is_due(&record.header, now),
@@ -158,7 +161,8 @@ fn cookie(system: &System, state: &State, write: Write, now: u64) -> Cookie {
     } else {
         // Not for one that has ended: the answer to a request that was under way during a sign-in must not
         // remove the new cookie. And a foreign one that we do not know may be good to the other fleet.
-        system.emission.is_none() && state.refused.is_some_and(|reason| !reason.keeps_the_cookie())
+        let is_ours = system.emission.is_none() && system.sharing.is_none();
+        is_ours && state.refused.is_some_and(|reason| !reason.keeps_the_cookie())
     };
     match state.record {
         Some(_) if writes => Cookie::Write,
@@ -193,26 +197,31 @@ fn lost_to_an_ending(system: &System, state: &State) -> bool {
     over
 }
 
-/// Writes the headers. With a record comes the foreign session that it was, if any.
+/// Writes the headers. `guest` is what of the other fleet the cookie is for: the one that is written, or removed.
 pub(crate) fn respond(
     system: &System,
     jar: Jar,
     cookie: Cookie,
-    record: Option<(&Record, Option<&Guest>)>,
+    record: Option<&Record>,
+    guest: Option<&Guest>,
     headers: SessionHeaders,
     now: u64,
 ) -> Result<SessionHeaders, CommitError> {
     let site = system.site(jar.loopback);
-    if let Some(emission) = &system.emission {
-        let others = match (cookie, record) {
-            (Cookie::Write, Some((record, guest))) => emission.set(&site.writer, jar.foreign, record, guest, now)?,
-            (Cookie::Remove, _) => emission.remove(&site.writer, jar.foreign)?,
+    if system.emission.is_some() || system.sharing.is_some() {
+        let others = match (cookie, record, &system.emission, &system.sharing) {
+            (Cookie::Write, Some(record), Some(emission), _) => {
+                emission.set(&site.writer, jar.foreign, record, guest, now)?
+            }
+            (Cookie::Remove, _, Some(emission), _) => emission.remove(&site.writer, jar.foreign)?,
+            (Cookie::Write, Some(_), _, Some(sharing)) => sharing.set(guest)?,
+            (Cookie::Remove, _, _, Some(sharing)) => sharing.remove(guest, jar)?,
             _ => Vec::new(),
         };
         return Ok(SessionHeaders { others, ..headers });
     }
     let set_cookie = match (cookie, record) {
-        (Cookie::Write, Some((record, _))) => Some(set_cookie(system, jar, record, now)?),
+        (Cookie::Write, Some(record)) => Some(set_cookie(system, jar, record, now)?),
         (Cookie::Remove, _) => Some(header(site.writer.remove())?),
         _ => None,
     };

@@ -13,6 +13,7 @@ use crate::{
         Jar,
         changes::{Change, Changes},
         loading::{Arrival, Live, Source},
+        shelf::Parts,
     },
     store::sealing::Writes,
     system::System,
@@ -123,6 +124,12 @@ impl State {
         handle.is_some() && self.record.as_ref().map(|record| record.header.handle) == handle
     }
 
+    /// What a [`Shelf`](super::shelf::Shelf) for this request stands on.
+    pub(crate) fn shelf_parts(&self, now: u64) -> Parts {
+        let guest = self.origin.as_ref().and_then(|origin| origin.guest.clone());
+        Parts { guest, jar: self.jar, now }
+    }
+
     /// Whether the session that came has a row.
     pub(crate) fn came_from_the_store(&self) -> bool {
         self.origin.as_ref().is_some_and(|origin| origin.stored.is_some())
@@ -145,7 +152,7 @@ impl State {
             return Err(FieldError::Closed);
         }
         if self.record.is_none() {
-            let record = new_record(system, Kind::Anonymous, None).map_err(|_| FieldError::Random)?;
+            let record = new_record(system, system.first_kind(), None).map_err(|_| FieldError::Random)?;
             self.record = Some(record);
         }
         self.record.as_mut().ok_or(FieldError::Random)
@@ -171,7 +178,7 @@ impl State {
         system: &System,
         change: impl FnMut(&System, &mut Record) -> Result<bool, FieldError> + Send + 'static,
     ) {
-        if system.store.is_some() {
+        if system.replays() {
             let change: Change = Box::new(change);
             self.changes.log.push(change);
         }
@@ -273,24 +280,8 @@ impl State {
 fn new_record(system: &System, kind: Kind, owner: Option<&str>) -> Result<Record, CommitError> {
     let (id, handle) = SessionId::new(system.random, owner)?;
     let now = system.now();
-    let mut header = Header {
-        kind,
-        remembered: false,
-        id,
-        handle,
-        generation: 0,
-        epoch: system.revocations.epoch(now),
-        created: now,
-        authenticated: if owner.is_some() { now } else { 0 },
-        confirmed: 0,
-        last_seen: now,
-        idle_deadline: 0,
-        absolute_deadline: 0,
-        version: 0,
-        owner: owner.map(Into::into),
-        renewed: 0,
-        label: None,
-    };
+    let mut header = Header::new(kind, id, handle, owner, system.revocations.epoch(now), now);
+    header.authenticated = if owner.is_some() { now } else { 0 };
     system.lifetime.begin(&mut header, now);
     Ok(Record { header, fields: Fields::empty() })
 }

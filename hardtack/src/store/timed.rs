@@ -1,20 +1,23 @@
-//! [`TimedStore`]: any store, behind one type, with a deadline for every call (J06).
+//! [`Timed`]: any store, behind one type, with a deadline for every call (J06).
 
 use std::{future::poll_fn, pin::Pin, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use super::{Admission, Created, Replaced, Row, Store, StoreKey};
 use crate::error::StoreError;
 
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// The store of a [`Sessions`](crate::Sessions).
-pub(crate) struct TimedStore {
-    store: Arc<dyn AnyStore>,
-    deadline: Duration,
+/// A store with the deadline of its calls.
+pub(crate) struct Timed<S: ?Sized> {
+    pub(crate) store: Arc<S>,
+    pub(crate) deadline: Duration,
 }
 
-impl TimedStore {
-    pub(crate) fn new(store: Arc<dyn AnyStore>, deadline: Duration) -> Self {
+/// The store of a [`Sessions`](crate::Sessions).
+pub(crate) type TimedStore = Timed<dyn AnyStore>;
+
+impl<S: ?Sized> Timed<S> {
+    pub(crate) fn new(store: Arc<S>, deadline: Duration) -> Self {
         Self { store, deadline }
     }
 
@@ -24,31 +27,40 @@ impl TimedStore {
     }
 }
 
-/// Says each call of the contract three times: for any store, boxed, and with the deadline around it.
+/// Says each call of a contract three times: for any store, boxed, and with the deadline around it.
 macro_rules! calls {
-    ($( $name:ident ( $($arg:ident : $type:ty),* ) -> $answer:ty; )*) => {
-        /// A [`Store`] without its type.
-        pub(crate) trait AnyStore: Send + Sync {
-            $( fn $name<'a>(&'a self, $($arg: $type),*) -> Boxed<'a, $answer>; )*
+    (
+        $(#[$doc:meta])*
+        trait $any:ident of $contract:ident;
+        $( $name:ident ( $($arg:ident : $type:ty),* ) -> $answer:ty; )*
+    ) => {
+        $(#[$doc])*
+        pub(crate) trait $any: Send + Sync {
+            $( fn $name<'a>(&'a self, $($arg: $type),*) -> $crate::store::timed::Boxed<'a, $answer>; )*
         }
 
-        impl<S: Store> AnyStore for S {
-            $( fn $name<'a>(&'a self, $($arg: $type),*) -> Boxed<'a, $answer> {
-                Box::pin(Store::$name(self, $($arg),*))
+        impl<S: $contract> $any for S {
+            $( fn $name<'a>(&'a self, $($arg: $type),*) -> $crate::store::timed::Boxed<'a, $answer> {
+                Box::pin($contract::$name(self, $($arg),*))
             } )*
         }
 
         // Some of the calls borrow more than the store.
         #[allow(clippy::needless_lifetimes)]
-        impl TimedStore {
+        impl $crate::store::timed::Timed<dyn $any> {
             $( pub(crate) async fn $name<'a>(&'a self, $($arg: $type),*) -> Result<$answer, StoreError> {
-                within(self.deadline, self.store.$name($($arg),*)).await
+                $crate::store::timed::within(self.deadline, self.store.$name($($arg),*)).await
             } )*
         }
     };
 }
 
+#[cfg(feature = "interop")]
+pub(crate) use calls;
+
 calls! {
+    /// A [`Store`] without its type.
+    trait AnyStore of Store;
     create(key: StoreKey, row: Row, admission: Admission, now: u64) -> Created;
     load(key: StoreKey, now: u64) -> Option<Row>;
     replace(key: StoreKey, version: u64, row: Row, now: u64) -> Replaced;
@@ -61,7 +73,7 @@ calls! {
 }
 
 /// Waits no longer than the deadline. A store that answers at once needs no timer.
-async fn within<T>(deadline: Duration, call: Boxed<'_, T>) -> Result<T, StoreError> {
+pub(crate) async fn within<T>(deadline: Duration, call: Boxed<'_, T>) -> Result<T, StoreError> {
     let mut call = pin!(call);
     if let Poll::Ready(answer) = poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await {
         return answer;

@@ -1,5 +1,5 @@
 //! Sessions in the cookies of Node packages: while both fleets live ([`emission`]), and when Node is gone
-//! ([`acceptance`]).
+//! ([`acceptance`]); and in the store of Express ([`sharing`]).
 #![cfg(feature = "interop")]
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
@@ -7,6 +7,7 @@ mod acceptance;
 #[path = "../common/mod.rs"]
 mod common;
 mod emission;
+mod sharing;
 
 use std::collections::BTreeMap;
 

@@ -32,6 +32,14 @@ pub trait ExpressStore: Send + Sync + 'static {
     /// Removes the session.
     fn delete(&self, sid: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Removes all sessions whose member `field` is `owner`, a text or a whole number, but for that under the id `except`.
+    fn end_owner(
+        &self,
+        field: &str,
+        owner: &str,
+        except: Option<&str>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// How long a session lives whose cookie says nothing. Default one day, as in both packages.
     fn ttl(&self) -> Duration {
         Duration::from_secs(86_400)
