@@ -1,8 +1,10 @@
 //! The real packages of Node, asked for their judgement: `judge.mjs` beside this crate, one process for as long as a
-//! [`Judge`] lives.
+//! [`Judge`] lives; and a real Express application to visit, an [`ExpressApp`].
 //!
 //! Whatever is missing fails a test with a message that says what to install; nothing is skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod express;
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -11,6 +13,8 @@ use std::{
 };
 
 use serde_json::{Value, json};
+
+pub use self::express::{Answer, ExpressApp, Jar, Slow};
 
 /// A session's cookies, as names and values.
 pub type Cookies = Vec<(String, String)>;
@@ -30,16 +34,10 @@ impl Judge {
     ///
     /// Without Node or without the packages.
     pub fn start() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-        assert!(
-            folder.join("node_modules").is_dir(),
-            "the packages are not there: run `npm ci` in {}",
-            folder.display()
-        );
         let mut node = Command::new("node")
             // client-sessions makes buffers as Node did ten years ago.
             .args(["--no-deprecation", "judge.mjs"])
-            .current_dir(folder)
+            .current_dir(folder())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -86,6 +84,13 @@ impl Drop for Judge {
         let _ = self.node.kill();
         let _ = self.node.wait();
     }
+}
+
+/// Where the scripts and the packages are.
+fn folder() -> &'static Path {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    assert!(folder.join("node_modules").is_dir(), "the packages are not there: run `npm ci` in {}", folder.display());
+    folder
 }
 
 fn text(value: &Value) -> String {
