@@ -318,7 +318,7 @@ impl SessionsBuilder {
             }
             (Some(_), _) if self.previous.is_some() => refuse("with emit_as there is no previous_name; leave it out"),
             (Some(emission), _) => emission.check(cookie),
-            (_, Some(acceptance)) => acceptance.check(cookie),
+            (_, Some(acceptance)) => acceptance.check(cookie, self.store.is_some()),
             _ => Ok(()),
         }
     }

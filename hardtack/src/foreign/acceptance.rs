@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use super::{Cookies, fields, mark::Mark, names_of, presented};
+use super::{Cookies, fields, mark::Mark, names_of, presented, sharing::Rows};
 use crate::{
     cookie::{CookiePolicy, header::Presented, set_cookie::CookieWriter},
     derive,
@@ -35,6 +35,8 @@ type OwnerFrom = Arc<dyn Fn(&Opened) -> Option<String> + Send + Sync>;
 /// Foreign cookies that become sessions of ours.
 pub(crate) struct Acceptance {
     cookies: Cookies,
+    /// Where the sessions are, when their cookies only name them.
+    rows: Option<Rows>,
     writer: CookieWriter,
     until: u64,
     owner_from: OwnerFrom,
@@ -44,12 +46,25 @@ impl Acceptance {
     pub(super) fn new(foreign: Foreign, until: u64, owner_from: OwnerFrom) -> Self {
         let cookies = Cookies::new(foreign);
         let writer = CookieWriter::new(&cookies.policy(), true);
-        Self { cookies, writer, until, owner_from }
+        Self { cookies, rows: None, writer, until, owner_from }
+    }
+
+    /// Of sessions in the store of Express.
+    pub(super) fn of_rows(rows: Rows, until: u64, owner_from: OwnerFrom) -> Self {
+        Self { rows: Some(rows.clone()), ..Self::new(rows.express.into(), until, owner_from) }
     }
 
     /// What cannot be accepted.
-    pub(crate) fn check(&self, policy: &CookiePolicy) -> Result<(), BuildError> {
-        self.cookies.check("accept takes whole sessions")?;
+    pub(crate) fn check(&self, policy: &CookiePolicy, has_a_store: bool) -> Result<(), BuildError> {
+        match self.rows {
+            None => self.cookies.check("accept takes whole sessions; write accept_shared(express, store, …)")?,
+            Some(_) if has_a_store => {}
+            Some(_) => {
+                let why =
+                    "accept_shared moves rows of Express into a store of ours; write Sessions::stored(keys, store)";
+                return Err(BuildError::Setting { why: why.into() });
+            }
+        }
         let ours = names_of(policy);
         match self.cookies.names.iter().find(|name| ours.contains(name)) {
             Some(name) => Err(BuildError::Setting {
@@ -82,11 +97,31 @@ impl Acceptance {
     /// The session that the presented cookies become, as if nobody had accepted them before. What is no session is
     /// told and no more: the visitor is anonymous.
     pub(crate) fn open(&self, system: &System, came: &Presented, now: u64) -> Option<Record> {
-        if now >= self.until || came.foreign().is_empty() {
+        if now >= self.until || came.foreign().is_empty() || self.rows.is_some() {
             return None;
         }
         let opened = self.record(system, came, now);
         opened.inspect_err(|reason| events::refused(*reason)).ok()
+    }
+
+    /// The same, where the session may be a row of Express.
+    pub(crate) async fn fetch(
+        &self,
+        system: &System,
+        came: &Presented,
+        now: u64,
+    ) -> Result<Option<Record>, StoreError> {
+        let Some(rows) = self.rows.as_ref().filter(|_| now < self.until) else {
+            return Ok(self.open(system, came, now));
+        };
+        let Some(value) = Cookies::value(came, self.names(), &self.names()[0]) else { return Ok(None) };
+        let row = rows.find(value, now).await?.and_then(|(row, _)| {
+            let (id, guest) = (row.id(), Opened::new(row.data_json()));
+            let mut fields = row.fields();
+            Mark::take(&mut fields);
+            self.accepted(system, id, fields, &guest, now)
+        });
+        Ok(row.inspect_err(|reason| events::refused(*reason)).ok())
     }
 
     fn record(&self, system: &System, came: &Presented, now: u64) -> Result<Record, Reason> {
@@ -94,20 +129,30 @@ impl Acceptance {
         let find = |name: &str| Cookies::value(came, self.names(), name);
         let guest = foreign.open(find, now).map_err(Reason::from)?;
         let mut fields = fields(&guest).ok_or(Reason::Invalid)?;
-        let mark = Mark::take(&mut fields);
-        let owner = (self.owner_from)(&guest).filter(|owner| (1..=MAX_OWNER).contains(&owner.len()));
-        let id = match mark {
+        let id = match Mark::take(&mut fields) {
             Some(mark) => mark.id,
             // Two visitors with the same data have the same cookie.
-            None if owner.is_none() && !foreign.is_unique() => {
+            None if !foreign.is_unique() && (self.owner_from)(&guest).is_none() => {
                 let (id, _) = SessionId::new(system.random, None).map_err(|_| Reason::Invalid)?;
                 let header = header(system, Kind::Anonymous, id, None, now)?;
                 return Ok(Record { header, fields });
             }
             None => self.cookies.fingerprint(find),
         };
-        // Nobody has proved a credential to us: it is never fresh. An owner whose sessions were ever ended here has
-        // signed in again since, so his epoch is the first.
+        self.accepted(system, id, fields, &guest, now)
+    }
+
+    /// Nobody has proved a credential to us: it is never fresh. An owner whose sessions were ever ended here has signed in
+    /// again since, so his epoch is the first.
+    fn accepted(
+        &self,
+        system: &System,
+        id: SessionId,
+        fields: Fields,
+        guest: &Opened,
+        now: u64,
+    ) -> Result<Record, Reason> {
+        let owner = (self.owner_from)(guest).filter(|owner| (1..=MAX_OWNER).contains(&owner.len()));
         let header = header(system, system.recorded, id, owner.as_deref(), now)?;
         Ok(Record { header, fields })
     }

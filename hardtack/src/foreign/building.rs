@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{Acceptance, Emission, Sharing};
+use super::{Acceptance, Emission, Sharing, sharing::Rows};
 use crate::{
     builder::SessionsBuilder,
     clock::millis,
@@ -114,8 +114,43 @@ impl SessionsBuilder {
         until: SystemTime,
         owner_from: impl Fn(&Opened) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
-        let until = until.duration_since(UNIX_EPOCH).map_or(0, millis);
-        self.acceptance = Some(Acceptance::new(foreign.into(), until, Arc::new(owner_from)));
+        self.acceptance = Some(Acceptance::new(foreign.into(), since_1970(until), Arc::new(owner_from)));
         self
     }
+
+    /// As [`accept`](Self::accept), of sessions in the store of Express: each becomes one of this placement, once, and its
+    /// cookie is removed. Its row is only read, and goes when its time there is over. For [`Sessions::stored`] and
+    /// [`Sessions::hybrid`].
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use hardtack::{Keyring, Sessions, interop::{ExpressSession, ExpressStore}, store::Store};
+    ///
+    /// fn after_express(
+    ///     store: impl Store,
+    ///     theirs: impl ExpressStore,
+    ///     until: SystemTime,
+    /// ) -> Result<Sessions, hardtack::BuildError> {
+    ///     let express = ExpressSession::new("connect.sid", ["keyboard cat"])?;
+    ///     Sessions::stored(Keyring::from_env()?, store)
+    ///         .accept_shared(express, theirs, until, |session| session.get("userId"))
+    ///         .build()
+    /// }
+    /// ```
+    pub fn accept_shared(
+        mut self,
+        express: ExpressSession,
+        store: impl ExpressStore,
+        until: SystemTime,
+        owner_from: impl Fn(&Opened) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        let rows = Rows::new(express, store);
+        self.acceptance = Some(Acceptance::of_rows(rows, since_1970(until), Arc::new(owner_from)));
+        self
+    }
+}
+
+fn since_1970(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, millis)
 }

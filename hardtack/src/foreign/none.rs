@@ -72,7 +72,11 @@ impl Emission {
 }
 
 impl Acceptance {
-    pub(crate) fn check(&self, _: &CookiePolicy) -> Result<(), BuildError> {
+    pub(crate) async fn fetch(&self, _: &System, _: &Presented, _: u64) -> Result<Option<Record>, StoreError> {
+        match *self {}
+    }
+
+    pub(crate) fn check(&self, _: &CookiePolicy, _: bool) -> Result<(), BuildError> {
         match *self {}
     }
 

@@ -21,7 +21,7 @@ pub struct Opened {
 }
 
 impl Opened {
-    pub(super) fn new(data: String) -> Self {
+    pub(crate) fn new(data: String) -> Self {
         Self { data, created_at: None, expires_at: None, last: None, key_id: None, resend: false, duration: None }
     }
 

@@ -89,7 +89,7 @@ pub(crate) fn arrive(system: &System, source: Source, presented: &Presented, now
     if let Some(emission) = &system.emission {
         return emitted(system, emission, presented, now);
     }
-    if let Some((_, record)) = acceptable(system, source, presented, now) {
+    if let Some(record) = acceptance(system, source, presented).and_then(|found| found.open(system, presented, now)) {
         let over = system.revocations.has_ended(&record.header);
         let session = if over { Err(Reason::Ended) } else { Ok(Some(Live::moved(record, None))) };
         return Arrival { presented: false, by_previous_name: false, session };
@@ -111,7 +111,9 @@ pub(crate) async fn arrive_from(
     presented: &Presented,
     now: u64,
 ) -> Result<Arrival, StoreError> {
-    if let Some((acceptance, record)) = acceptable(system, source, presented, now) {
+    if let Some(acceptance) = acceptance(system, source, presented)
+        && let Some(record) = acceptance.fetch(system, presented, now).await?
+    {
         let session = accept(system, store, acceptance, record, now).await?.map(Some);
         return Ok(Arrival { presented: false, by_previous_name: false, session });
     }
@@ -183,18 +185,10 @@ pub(crate) async fn arrive_shared(
     Ok(Arrival { session: Ok(Some(live)), ..arrival })
 }
 
-/// The session that a foreign cookie becomes, when nothing of ours came.
-fn acceptable<'a>(
-    system: &'a System,
-    source: Source,
-    presented: &Presented,
-    now: u64,
-) -> Option<(&'a Acceptance, Record)> {
-    let acceptance = system.acceptance.as_ref().filter(|_| !source.cross_site)?;
-    if !presented.present.is_empty() || presented.previous.is_some() {
-        return None;
-    }
-    Some((acceptance, acceptance.open(system, presented, now)?))
+/// Who accepts foreign cookies, when nothing of ours came.
+fn acceptance<'a>(system: &'a System, source: Source, presented: &Presented) -> Option<&'a Acceptance> {
+    let is_nobodys = presented.present.is_empty() && presented.previous.is_none();
+    system.acceptance.as_ref().filter(|_| is_nobodys && !source.cross_site)
 }
 
 /// Makes the session that a foreign cookie becomes, or finds the one that it has become.

@@ -16,6 +16,12 @@ pub(crate) struct Timed<S: ?Sized> {
 /// The store of a [`Sessions`](crate::Sessions).
 pub(crate) type TimedStore = Timed<dyn AnyStore>;
 
+impl<S: ?Sized> Clone for Timed<S> {
+    fn clone(&self) -> Self {
+        Self { store: self.store.clone(), deadline: self.deadline }
+    }
+}
+
 impl<S: ?Sized> Timed<S> {
     pub(crate) fn new(store: Arc<S>, deadline: Duration) -> Self {
         Self { store, deadline }

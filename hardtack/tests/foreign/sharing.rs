@@ -11,6 +11,7 @@ use hardtack::{
     BuildError, Clock, CommitError, CookiePolicy, Field, Keyring, Reason, SameSite, Session, Sessions, SessionsBuilder,
     StoreError,
     interop::{ExpressSession, ExpressStore, IronSession},
+    store::MemoryStore,
 };
 use serde_json::value::RawValue;
 
@@ -366,6 +367,44 @@ async fn an_id_under_an_older_secret_is_signed_anew() {
     assert!(jar.visit(&sessions, Session::is_live).await.0);
     jar.visit(&sessions, |session| session.set(COUNT, 1)).await;
     assert_eq!(jar, browser(SID));
+}
+
+/// B12: when Express is gone its sessions become ours, once, whoever comes first.
+#[tokio::test]
+async fn sessions_of_express_become_ours_once() {
+    let rows = Rows::with(r#","count":41,"user":"ada""#);
+    let sharing = sharing(&rows).build().unwrap();
+    let mut jar = browser(SID);
+    jar.visit(&sharing, |session| session.step_up()).await;
+    let clock = Clock::manual(START);
+    let until = std::time::UNIX_EPOCH + Duration::from_millis(START + DAY);
+    let sessions = Sessions::stored(Keyring::ephemeral().unwrap(), MemoryStore::new())
+        .accept_shared(express(), rows.clone(), until, |session| session.get("user"))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let mut jars: Vec<_> = (0..10).map(|_| browser(SID)).collect();
+    for jar in &mut jars {
+        let (owner, lines) = jar.visit(&sessions, Session::owner).await;
+        assert_eq!((owner.as_deref(), lines), (Some("ada"), 2));
+        assert!(jar.0.keys().eq(["__Host-session"]), "ours came and Express' went: {jar:?}");
+        jar.visit(&sessions, |session| session.update(COUNT, |count| count.unwrap_or_default() + 1)).await;
+        assert!(!jar.visit(&sessions, |session| session.is_fresh(Duration::from_secs(60))).await.0);
+    }
+    assert_eq!(jars[0].visit(&sessions, |session| session.get(COUNT)).await.0, Some(51), "they are one");
+    jars[3].visit(&sessions, Session::sign_out).await;
+    for jar in [&mut browser(SID), &mut jars[0]] {
+        assert_eq!(jar.owner(&sessions).await, None, "the sign-out holds for copies of either cookie");
+    }
+    rows.put("another", &rows.text(SID).unwrap());
+    assert_eq!(browser("another").owner(&sessions).await.as_deref(), Some("ada"));
+    assert_eq!(browser("unknown").owner(&sessions).await, None);
+    clock.advance(Duration::from_millis(DAY));
+    assert_eq!(browser("another").owner(&sessions).await, None, "after the date nothing is accepted");
+
+    let stateless = Sessions::stateless(Keyring::ephemeral().unwrap());
+    let refused = stateless.accept_shared(express(), rows, until, |_| None).build();
+    assert!(refused.is_err_and(|error| error.to_string().contains("write Sessions::stored(keys, store)")));
 }
 
 /// E02, E03: in the store itself, so for Express too.

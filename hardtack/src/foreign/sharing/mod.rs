@@ -45,10 +45,36 @@ calls! {
     end_owner(field: &'a str, owner: &'a str, except: Option<&'a str>) -> ();
 }
 
+/// The store of Express, and the cookies that name its rows.
+#[derive(Clone)]
+pub(crate) struct Rows {
+    pub(super) express: ExpressSession,
+    store: Timed<dyn AnyExpressStore>,
+}
+
+impl Rows {
+    pub(super) fn new(express: ExpressSession, store: impl ExpressStore) -> Self {
+        Self { express, store: Timed { store: Arc::new(store), deadline: Duration::from_secs(3) } }
+    }
+
+    /// The row that a cookie names, and whether its id was signed with a secret that no longer signs.
+    pub(super) async fn find(&self, value: &[u8], now: u64) -> Result<Result<(Row, bool), Reason>, StoreError> {
+        let (sid, key) = match self.express.verified(value) {
+            Ok(found) => found,
+            Err(refusal) => return Ok(Err(refusal.into())),
+        };
+        Ok(self.read(sid, now).await?.map(|row| (row, key > 0)))
+    }
+
+    async fn read(&self, sid: String, now: u64) -> Result<Result<Row, Reason>, StoreError> {
+        let text = self.store.load(&sid, now).await?;
+        Ok(text.ok_or(Reason::Absent).and_then(|text| Row::parse(sid, text).ok_or(Reason::Unreadable)))
+    }
+}
+
 /// Sessions in the store of Express.
 pub(crate) struct Sharing {
-    express: ExpressSession,
-    store: Timed<dyn AnyExpressStore>,
+    rows: Rows,
     ttl: u64,
     owner_field: String,
     /// The cookie of a new session, and that on a loopback host.
@@ -70,13 +96,8 @@ impl Sharing {
     pub(super) fn new(express: ExpressSession, store: impl ExpressStore) -> Self {
         let ttl = millis(store.ttl());
         let cookie = RowCookie::new(&policy_of(&express), true, express.max_age_of_new());
-        Self {
-            store: Timed { store: Arc::new(store), deadline: Duration::from_secs(3) },
-            ttl,
-            owner_field: super::mark::OWNER.into(),
-            cookies: [cookie.clone(), cookie],
-            express,
-        }
+        let (rows, owner_field) = (Rows::new(express, store), super::mark::OWNER.into());
+        Self { rows, ttl, owner_field, cookies: [cookie.clone(), cookie] }
     }
 
     pub(super) fn with_owner_in(mut self, field: String) -> Self {
@@ -86,29 +107,29 @@ impl Sharing {
 
     /// The cookie for a site that says nothing else.
     pub(crate) fn policy(&self) -> CookiePolicy {
-        policy_of(&self.express)
+        policy_of(&self.rows.express)
     }
 
     /// What cannot be with Express.
     pub(crate) fn check(&self, policy: &CookiePolicy) -> Result<(), BuildError> {
-        must_be(self.express.name(), policy)
+        must_be(self.rows.express.name(), policy)
     }
 
     /// With the site's own cookie and deadline.
     pub(crate) fn on(mut self, policy: &CookiePolicy, deadline: Duration) -> Self {
-        let max_age = self.express.max_age_of_new();
+        let max_age = self.rows.express.max_age_of_new();
         let loopback = policy.for_loopback();
         let on_loopback = loopback
             .as_ref()
             .map_or_else(|| RowCookie::new(policy, true, max_age), |loopback| RowCookie::new(loopback, false, max_age));
         self.cookies = [RowCookie::new(policy, true, max_age), on_loopback];
-        self.store.deadline = deadline;
+        self.rows.store.deadline = deadline;
         self
     }
 
     /// How long a session lives at most that nobody asks for, in milliseconds.
     pub(crate) fn longest(&self) -> u64 {
-        self.express.max_age_of_new().map_or(self.ttl, millis)
+        self.rows.express.max_age_of_new().map_or(self.ttl, millis)
     }
 
     /// The session whose id was presented. The first cookie counts, as in Express.
@@ -120,12 +141,10 @@ impl Sharing {
         let Some(value) = presented.present.iter().next().filter(|value| !value.is_empty()) else {
             return Ok(Ok(None));
         };
-        let (sid, key) = match self.express.verified(value) {
-            Ok(found) => found,
-            Err(refusal) => return Ok(Err(refusal.into())),
-        };
-        let Some(read) = self.read(sid, now).await? else { return Ok(Err(Reason::Absent)) };
-        Ok(read.map(|(record, row)| Some(Found { record, row: Guest::Row(row), retired: key > 0 })))
+        Ok(self.rows.find(value, now).await?.and_then(|(row, retired)| {
+            let record = self.record(&row, now).ok_or(Reason::Unreadable)?;
+            Ok(Some(Found { record, row: Guest::Row(row), retired }))
+        }))
     }
 
     /// Does it in the store, for one request.
@@ -137,13 +156,13 @@ impl Sharing {
     /// Express does with `rolling`.
     pub(crate) fn resends(&self, guest: Option<&Guest>, written: bool) -> bool {
         let slides = || matches!(guest, Some(Guest::Row(row)) if row.cookie.max_age().is_some());
-        self.express.rolls() || written && slides()
+        self.rows.express.rolls() || written && slides()
     }
 
     /// The line that sets the cookie of a session whose row this is.
     pub(crate) fn set(&self, row: Option<&Guest>) -> Result<Vec<HeaderValue>, CommitError> {
         let Some(Guest::Row(row)) = row else { return Ok(Vec::new()) };
-        let line = row.cookie.set(self.express.name(), &self.express.sign(&row.sid))?;
+        let line = row.cookie.set(self.rows.express.name(), &self.rows.express.sign(&row.sid))?;
         Ok(vec![request::header(line)?])
     }
 
@@ -153,7 +172,7 @@ impl Sharing {
             Some(Guest::Row(row)) => &row.cookie,
             _ => &self.cookies[usize::from(jar.loopback)],
         };
-        Ok(vec![request::header(cookie.remove(self.express.name())?)?])
+        Ok(vec![request::header(cookie.remove(self.rows.express.name())?)?])
     }
 
     /// Removes the sessions of an owner, but for one.
@@ -162,13 +181,13 @@ impl Sharing {
             Guest::Row(row) => Some(row.sid.as_str()),
             Guest::Cookie(_) => None,
         });
-        self.store.end_owner(&self.owner_field, owner, except).await
+        self.rows.store.end_owner(&self.owner_field, owner, except).await
     }
 
-    async fn read(&self, sid: String, now: u64) -> Result<Option<Result<Read, Reason>>, StoreError> {
-        let Some(text) = self.store.load(&sid, now).await? else { return Ok(None) };
-        let row = Row::parse(sid, text);
-        Ok(Some(row.and_then(|row| Some((self.record(&row, now)?, row))).ok_or(Reason::Unreadable)))
+    /// What is under an id now.
+    async fn read(&self, sid: String, now: u64) -> Result<Result<Read, Reason>, StoreError> {
+        let row = self.rows.read(sid, now).await?;
+        Ok(row.and_then(|row| Ok((self.record(&row, now).ok_or(Reason::Unreadable)?, row))))
     }
 
     fn record(&self, row: &Row, now: u64) -> Option<Record> {

@@ -67,18 +67,25 @@ impl Row {
     }
 
     /// The id of the session: the one that we gave it, or for another id of Express' a hash.
-    pub(super) fn id(&self) -> SessionId {
+    pub(crate) fn id(&self) -> SessionId {
         id_of(&self.sid)
     }
 
     /// The application's members, and our mark.
-    pub(super) fn fields(&self) -> Fields {
+    pub(crate) fn fields(&self) -> Fields {
         let mut fields = Fields::empty();
         for (name, value) in self.members.iter().filter(|(name, _)| name != COOKIE) {
             // What does not fit is not lost: see `with`.
             let _ = fields.set(name, value.get());
         }
         fields
+    }
+
+    /// The application's members as the text of an object.
+    pub(crate) fn data_json(&self) -> String {
+        let members = self.members.iter().filter(|(name, _)| name != COOKIE);
+        let members: Vec<_> = members.map(|(name, value)| format!("{}:{value}", json::string(name))).collect();
+        format!("{{{}}}", members.join(","))
     }
 
     /// The row with other fields, another mark and the deadline of a session that is written now.

@@ -52,7 +52,7 @@ impl<'a> ExpressShelf<'a> {
     /// Records that the session is used now.
     pub(crate) async fn touch(&self, header: &Header) {
         let Some(row) = self.row_of(header) else { return };
-        let touched = self.sharing.store.touch(&row.sid, self.expires(row), self.now).await;
+        let touched = self.sharing.rows.store.touch(&row.sid, self.expires(row), self.now).await;
         touched.unwrap_or_else(|error| events::not_touched(&error));
     }
 
@@ -67,7 +67,7 @@ impl<'a> ExpressShelf<'a> {
                 return Ok(Some(record));
             }
             if turn.is_none() {
-                turn = self.system.turn(&record.header, self.sharing.store.deadline()).await;
+                turn = self.system.turn(&record.header, self.sharing.rows.store.deadline()).await;
             }
             let Some((current, latest)) = self.read(&record.header).await? else { return Ok(None) };
             if current.header.owner != record.header.owner {
@@ -97,7 +97,7 @@ impl<'a> ExpressShelf<'a> {
     /// Removes a session's row.
     pub(crate) async fn delete(&self, header: &Header) -> Result<(), StoreError> {
         match self.row_of(header) {
-            Some(row) => self.sharing.store.delete(&row.sid).await,
+            Some(row) => self.sharing.rows.store.delete(&row.sid).await,
             None => Ok(()),
         }
     }
@@ -109,7 +109,8 @@ impl<'a> ExpressShelf<'a> {
         }
         let row = self.sharing.row(record, base, self.now)?;
         let text = row.text.as_deref().unwrap_or_default();
-        let written = self.sharing.store.replace(&row.sid, base.text.as_deref(), text, self.expires(&row), self.now);
+        let written =
+            self.sharing.rows.store.replace(&row.sid, base.text.as_deref(), text, self.expires(&row), self.now);
         let written = written.await?;
         if written {
             self.has_written(row);
@@ -119,14 +120,8 @@ impl<'a> ExpressShelf<'a> {
 
     async fn read(&self, header: &Header) -> Result<Option<Read>, StoreError> {
         let Some(row) = self.row_of(header) else { return Ok(None) };
-        match self.sharing.read(row.sid.clone(), self.now).await? {
-            None => Ok(None),
-            Some(Ok(read)) => Ok(Some(read)),
-            Some(Err(reason)) => {
-                events::refused(reason);
-                Ok(None)
-            }
-        }
+        let read = self.sharing.read(row.sid.clone(), self.now).await?;
+        Ok(read.inspect_err(|reason| events::refused(*reason)).ok())
     }
 
     fn has_written(&self, row: Row) {
