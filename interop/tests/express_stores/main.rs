@@ -4,3 +4,9 @@
 
 mod application;
 mod common;
+mod connections;
+mod crowds;
+mod lifetimes;
+mod names;
+mod sharing;
+mod zones;
