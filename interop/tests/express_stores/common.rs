@@ -247,6 +247,13 @@ impl ExpressStore for AnyStore {
         }
     }
 
+    async fn end_owner(&self, field: &str, owner: &str, except: Option<&str>) -> Result<(), StoreError> {
+        match self {
+            Self::Redis(store) => store.end_owner(field, owner, except).await,
+            Self::Postgres(store) => store.end_owner(field, owner, except).await,
+        }
+    }
+
     fn ttl(&self) -> Duration {
         match self {
             Self::Redis(store) => store.ttl(),

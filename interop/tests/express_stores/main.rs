@@ -8,5 +8,6 @@ mod connections;
 mod crowds;
 mod lifetimes;
 mod names;
+mod owners;
 mod sharing;
 mod zones;

@@ -13,10 +13,13 @@ use deadpool_postgres::{Pool, PoolError};
 use tokio_postgres::{error::SqlState, types::ToSql};
 
 use super::{
-    ExpressStore,
+    ExpressStore, is_of,
     times::{DAY, capped, seconds},
 };
 use crate::error::StoreError;
+
+/// How many rows are looked at in one step.
+const STEP: usize = 500;
 
 /// The sessions of express-session with `connect-pg-simple` 10, over a pool of your own.
 ///
@@ -43,6 +46,8 @@ use crate::error::StoreError;
 ///   the session before a write of ours, and saves it after, does.
 /// - **Rows whose time is over** are removed by the package, every quarter of an hour or so. When Node is gone, call
 ///   [`prune`](Self::prune) as often.
+/// - **Ending all sessions of an owner** looks at every row, because nothing in this layout leads from an owner to his. A
+///   session that somebody makes meanwhile may be missed.
 /// - The pool leads to the primary. How long a call waits for a connection, and for an answer, is what the pool and the
 ///   server were told.
 #[derive(Clone)]
@@ -135,6 +140,32 @@ impl ConnectPgSimple {
         let row = connection.query_opt(&statement, &self.timed(&[&sid, &now])).await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
+
+    /// One step through the sessions that may be the owner's. Answers the last id of it, unless that was the last one.
+    async fn end_those_after(
+        &self,
+        after: &str,
+        field: &str,
+        owner: &str,
+        except: Option<&str>,
+    ) -> Result<Option<String>, Fault> {
+        let connection = self.pool.get().await?;
+        let statement = connection.prepare_cached(&self.statements.step).await?;
+        let rows = connection.query(&statement, &[&after, &owner]).await?;
+        let (mut last, mut ended) = (None, Vec::new());
+        for row in &rows {
+            let (sid, text): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
+            if is_of(text, field, owner) && except != Some(sid) {
+                ended.push(sid);
+            }
+            last = Some(sid);
+        }
+        if !ended.is_empty() {
+            let statement = connection.prepare_cached(&self.statements.end).await?;
+            connection.execute(&statement, &[&ended]).await?;
+        }
+        Ok(last.filter(|_| rows.len() == STEP).map(str::to_owned))
+    }
 }
 
 impl ExpressStore for ConnectPgSimple {
@@ -189,6 +220,14 @@ impl ExpressStore for ConnectPgSimple {
         Ok(())
     }
 
+    async fn end_owner(&self, field: &str, owner: &str, except: Option<&str>) -> Result<(), StoreError> {
+        let mut after = Some(String::new());
+        while let Some(sid) = after {
+            after = self.end_those_after(&sid, field, owner, except).await?;
+        }
+        Ok(())
+    }
+
     fn ttl(&self) -> Duration {
         Duration::from_secs(self.ttl)
     }
@@ -216,6 +255,8 @@ struct Statements {
     touch: String,
     delete: String,
     prune: String,
+    step: String,
+    end: String,
 }
 
 impl Statements {
@@ -257,6 +298,14 @@ impl Statements {
             ),
             delete: format!("DELETE FROM {table} WHERE sid = $1"),
             prune: format!("DELETE FROM {table} s WHERE {} < to_timestamp($1)", expire(2)),
+            // Those that cannot have the owner in them stay in the server. What it would find in a `json` itself it does not
+            // find: one session with a lone surrogate, which JavaScript writes, would fail the statement.
+            step: format!(
+                "SELECT s.sid, s.sess::text FROM {table} s \
+                 WHERE s.sid > $1 AND (strpos(s.sess::text, $2) > 0 OR strpos(s.sess::text, chr(92)) > 0) \
+                 ORDER BY s.sid LIMIT {STEP}"
+            ),
+            end: format!("DELETE FROM {table} WHERE sid = ANY($1::text[])"),
         }
     }
 }

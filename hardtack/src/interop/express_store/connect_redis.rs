@@ -11,7 +11,7 @@ use std::{fmt, time::Duration};
 use redis::{Cmd, Value, aio::ConnectionLike};
 
 use super::{
-    ExpressStore,
+    ExpressStore, is_of,
     times::{DAY, capped, seconds},
 };
 use crate::error::StoreError;
@@ -26,6 +26,9 @@ if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2])
 elseif tonumber(ARGV[3]) <= 0 then redis.call('DEL', KEYS[1])
 else redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) end
 return 1";
+
+/// How many keys are looked at in one step.
+const STEP: usize = 500;
 
 /// The sessions of express-session with `connect-redis` 7, 8 or 9, over a connection of your own to Redis or Valkey.
 ///
@@ -54,7 +57,10 @@ return 1";
 /// - **Failover.** Redis answers before its replicas have a write, so a failover can lose the last ones, a logout too.
 /// - **Clusters.** A `ClusterConnection` says a command once more whose answer was lost. A write that was done may then be
 ///   answered with no, and whoever replays an increment on that has made two.
-/// - A user of the ACL needs `+get +set +del +expire +eval` on the keys.
+/// - **Ending all sessions of an owner** looks at every session, because nothing in this layout leads from an owner to his:
+///   a `SCAN` of all keys, or in a cluster a `KEYS`, for which each server stops for a moment. A session that somebody makes
+///   meanwhile may be missed.
+/// - A user of the ACL needs `+get +set +del +expire +eval` on the keys, and `+info +scan +keys +mget` for that.
 #[derive(Clone)]
 pub struct ConnectRedis<C> {
     connection: C,
@@ -99,6 +105,52 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> ConnectRedis<C> {
         format!("{}{sid}", self.prefix)
     }
 
+    /// All keys of this store: the prefix, to the letter, and anything.
+    fn pattern(&self) -> String {
+        let mut pattern = String::with_capacity(self.prefix.len() + 1);
+        for character in self.prefix.chars() {
+            if matches!(character, '*' | '?' | '[' | ']' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(character);
+        }
+        pattern + "*"
+    }
+
+    async fn is_cluster(&self) -> Result<bool, StoreError> {
+        match self.ask(redis::cmd("INFO").arg("cluster")).await? {
+            // The connection asked all servers.
+            Value::Map(_) | Value::Array(_) => Ok(true),
+            Value::VerbatimString { text, .. } => Ok(text.contains("cluster_enabled:1")),
+            text => Ok(String::from_utf8_lossy(&bytes(text)?).contains("cluster_enabled:1")),
+        }
+    }
+
+    /// Removes those of these keys whose session is the owner's.
+    async fn end_those_of(
+        &self,
+        keys: &[Value],
+        field: &str,
+        owner: &str,
+        except: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let keys = keys.iter().cloned().map(bytes).collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let sessions = array(self.ask(redis::cmd("MGET").arg(&keys)).await?)?;
+        let mut ended = keys;
+        let mut sessions = sessions.into_iter();
+        ended.retain(|key| {
+            let text = sessions.next().and_then(|session| String::from_utf8(bytes(session).ok()?).ok());
+            text.is_some_and(|text| is_of(&text, field, owner)) && except.is_none_or(|sid| sid.as_bytes() != key)
+        });
+        if !ended.is_empty() {
+            self.ask(redis::cmd("DEL").arg(&ended)).await?;
+        }
+        Ok(())
+    }
+
     async fn ask(&self, command: &Cmd) -> Result<Value, StoreError> {
         command.query_async(&mut self.connection.clone()).await.map_err(|error| {
             // A server repeats what it was given with a command that it does not know.
@@ -111,14 +163,11 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> ConnectRedis<C> {
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> ExpressStore for ConnectRedis<C> {
     async fn load(&self, sid: &str, _now: u64) -> Result<Option<String>, StoreError> {
         let text = match self.ask(redis::cmd("GET").arg(self.key(sid))).await? {
-            Value::Nil => None,
-            Value::BulkString(bytes) => {
-                Some(String::from_utf8(bytes).map_err(|_| StoreError::new("a session in Redis is not in UTF-8"))?)
-            }
-            Value::SimpleString(text) => Some(text),
-            _ => return Err(unexpected()),
+            Value::Nil => return Ok(None),
+            value => String::from_utf8(bytes(value)?),
         };
-        Ok(text.filter(|text| !text.is_empty()))
+        let text = text.map_err(|_| StoreError::new("a session in Redis is not in UTF-8"))?;
+        Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
     /// With an `expires` that has passed the session is removed, as the package does, and the answer is yes.
@@ -153,6 +202,28 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> ExpressStore for Connect
         self.ask(redis::cmd("DEL").arg(self.key(sid))).await.map(drop)
     }
 
+    async fn end_owner(&self, field: &str, owner: &str, except: Option<&str>) -> Result<(), StoreError> {
+        let (pattern, except) = (self.pattern(), except.map(|sid| self.key(sid)));
+        if self.is_cluster().await? {
+            let keys = array(self.ask(redis::cmd("KEYS").arg(pattern)).await?)?;
+            for keys in keys.chunks(STEP) {
+                self.end_those_of(keys, field, owner, except.as_deref()).await?;
+            }
+            return Ok(());
+        }
+        let mut cursor = b"0".to_vec();
+        loop {
+            let mut command = redis::cmd("SCAN");
+            command.arg(&cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(STEP);
+            let [next, keys] = <[Value; 2]>::try_from(array(self.ask(&command).await?)?).map_err(|_| unexpected())?;
+            self.end_those_of(&array(keys)?, field, owner, except.as_deref()).await?;
+            cursor = bytes(next)?;
+            if cursor == b"0" {
+                return Ok(());
+            }
+        }
+    }
+
     fn ttl(&self) -> Duration {
         Duration::from_secs(self.ttl)
     }
@@ -172,6 +243,21 @@ fn seconds_left(expires: Option<u64>, now: u64, ttl: u64) -> i64 {
         Some(expires) => (expires - now).div_ceil(1000),
     };
     seconds.cast_signed()
+}
+
+fn bytes(value: Value) -> Result<Vec<u8>, StoreError> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes),
+        Value::SimpleString(text) => Ok(text.into_bytes()),
+        _ => Err(unexpected()),
+    }
+}
+
+fn array(value: Value) -> Result<Vec<Value>, StoreError> {
+    match value {
+        Value::Array(values) => Ok(values),
+        _ => Err(unexpected()),
+    }
 }
 
 fn unexpected() -> StoreError {

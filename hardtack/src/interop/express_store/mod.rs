@@ -16,6 +16,8 @@ pub use self::connect_pg_simple::ConnectPgSimple;
 pub use self::connect_redis::ConnectRedis;
 
 use crate::error::StoreError;
+#[cfg(any(feature = "deadpool-postgres-0_14", feature = "redis-1"))]
+use crate::{foreign::owner_in, interop::json};
 
 /// A store of express-session, with the sessions as its Node package lays them down: in clear, under the id in the
 /// cookie, as the text of `JSON.stringify(session)`. For [`Sessions::shared`](crate::Sessions::shared).
@@ -62,4 +64,11 @@ pub trait ExpressStore: Send + Sync + 'static {
     fn ttl(&self) -> Duration {
         Duration::from_secs(86_400)
     }
+}
+
+/// Whether a session is an owner's.
+#[cfg(any(feature = "deadpool-postgres-0_14", feature = "redis-1"))]
+fn is_of(text: &str, field: &str, owner: &str) -> bool {
+    let session = json::value(text).filter(|text| text.starts_with('{'));
+    session.and_then(|session| json::member(session, field)).and_then(owner_in).as_deref() == Some(owner)
 }
