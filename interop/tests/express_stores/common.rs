@@ -64,9 +64,22 @@ pub(crate) fn places() -> &'static [Place] {
 
 /// An application over each package, with these options of its store and of its cookies.
 pub(crate) fn all_with(options: &Value, cookie: &Value) -> Vec<Place> {
+    each(&PACKAGES, options, cookie)
+}
+
+/// The same over Redis alone.
+pub(crate) fn all_redis_with(options: &Value, cookie: &Value) -> Vec<Place> {
+    each(&PACKAGES[..3], options, cookie)
+}
+
+fn each(packages: &[Package], options: &Value, cookie: &Value) -> Vec<Place> {
     thread::scope(|scope| {
-        let starts = PACKAGES.map(|package| scope.spawn(move || Place::new(package, options, cookie)));
-        starts.map(|start| start.join().unwrap()).into()
+        let start = |package: &Package| {
+            let package = *package;
+            scope.spawn(move || Place::new(package, options, cookie))
+        };
+        let starts: Vec<_> = packages.iter().map(start).collect();
+        starts.into_iter().map(|start| start.join().unwrap()).collect()
     })
 }
 
@@ -122,6 +135,41 @@ impl Place {
                 self.psql(&sql).parse().unwrap_or(-2)
             }
         }
+    }
+
+    /// Makes so many sessions with this text.
+    pub(crate) fn fill(&self, count: usize, text: &str) {
+        let name = new_sid();
+        match self.package {
+            Package::ConnectRedis(_) => {
+                let script = "for n = 1, ARGV[2] do redis.call('SET', ARGV[1] .. n, ARGV[3]) end";
+                REDIS.cli(&["EVAL", script, "0", &self.key(&name), &count.to_string(), text]);
+            }
+            Package::ConnectPgSimple => {
+                let (name, text) = (literal(&name), literal(text));
+                let rows =
+                    format!("SELECT {name} || n, {text}, now() + interval '1 day' FROM generate_series(1, {count}) n");
+                self.psql(&format!("INSERT INTO session (sid, sess, expire) {rows}"));
+            }
+        }
+    }
+
+    /// How many sessions have this in their text.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        let count = match self.package {
+            Package::ConnectRedis(_) => {
+                let script = "local found = 0
+                    for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+                        if redis.call('GET', key):find(ARGV[2], 1, true) then found = found + 1 end
+                    end
+                    return found";
+                REDIS.cli(&["EVAL", script, "0", &self.key("*"), text])
+            }
+            Package::ConnectPgSimple => {
+                self.psql(&format!("SELECT count(*) FROM session WHERE strpos(sess::text, {}) > 0", literal(text)))
+            }
+        };
+        count.parse().unwrap()
     }
 
     pub(crate) fn psql(&self, sql: &str) -> String {

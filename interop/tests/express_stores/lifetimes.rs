@@ -8,7 +8,7 @@ use hardtack_interop::Jar;
 use serde_json::{Value, json};
 
 use crate::common::{
-    AnyStore, COOKIE, Package, Place, all_with, new_sid, now, places, second, session_of, visitor, with,
+    AnyStore, COOKIE, Package, Place, all_redis_with, all_with, new_sid, now, places, second, session_of, visitor, with,
 };
 
 const HOUR: u64 = 3_600_000;
@@ -123,10 +123,7 @@ async fn with_disable_touch_only_writes_move_the_end() {
 
 #[tokio::test]
 async fn with_disable_ttl_sessions_stay_until_they_are_deleted_as_with_express() {
-    for place in all_with(&json!({ "disableTTL": true }), &json!({ "maxAge": HOUR })) {
-        if place.package == Package::ConnectPgSimple {
-            continue;
-        }
+    for place in all_redis_with(&json!({ "disableTTL": true }), &json!({ "maxAge": HOUR })) {
         let (store, sid, mut jar) = (place.connect_redis().await.disable_ttl(), new_sid(), Jar::default());
         let theirs = place.app.count(&mut jar).sid();
         assert_eq!(place.end(&theirs), -1, "{}", place.package);
