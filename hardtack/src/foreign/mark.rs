@@ -17,7 +17,12 @@ pub(super) const OWNER: &str = "owner";
 
 /// Who is signed in, by a member of the data: a text, or a whole number as databases give them.
 pub(super) fn owner_of(fields: &Fields, field: &str) -> Option<Box<str>> {
-    let owner = match serde_json::from_str(fields.get(field)?).ok()? {
+    owner_in(fields.get(field)?)
+}
+
+/// The owner that a member names, by its JSON.
+pub(crate) fn owner_in(value: &str) -> Option<Box<str>> {
+    let owner = match serde_json::from_str(value).ok()? {
         serde_json::Value::String(owner) => owner,
         serde_json::Value::Number(owner) if owner.is_u64() || owner.is_i64() => owner.to_string(),
         _ => return None,

@@ -13,6 +13,8 @@ mod emission;
 mod mark;
 mod sharing;
 
+#[cfg(any(feature = "deadpool-postgres-0_14", feature = "redis-1"))]
+pub(crate) use self::mark::owner_in;
 pub(crate) use self::{
     acceptance::Acceptance,
     emission::Emission,

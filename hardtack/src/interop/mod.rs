@@ -42,6 +42,10 @@ pub use client_sessions::{ClientKeys, ClientSessions, Encryption, Signature};
 pub use cookie_session::{CookieSession, KeygripAlgorithm, KeygripEncoding};
 pub use errors::{Refusal, SealError};
 pub use express_session::ExpressSession;
+#[cfg(feature = "deadpool-postgres-0_14")]
+pub use express_store::ConnectPgSimple;
+#[cfg(feature = "redis-1")]
+pub use express_store::ConnectRedis;
 pub use express_store::ExpressStore;
 pub use foreign::{Attributes, Foreign};
 pub use iron_session::IronSession;

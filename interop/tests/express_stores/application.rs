@@ -3,12 +3,12 @@
 use hardtack_interop::Jar;
 use serde_json::{Value, json};
 
-use crate::common::Place;
+use crate::common::places;
 
 #[test]
 fn express_keeps_its_sessions_in_each_store() {
-    for place in Place::all() {
-        let app = place.express(&json!({}));
+    for place in places() {
+        let app = &place.app;
         let mut jar = Jar::default();
         let before = app.count(&mut jar).sid();
         let login = app.login(&mut jar, "ada ü&");

@@ -4,3 +4,10 @@
 
 mod application;
 mod common;
+mod connections;
+mod crowds;
+mod lifetimes;
+mod names;
+mod owners;
+mod sharing;
+mod zones;
