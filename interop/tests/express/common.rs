@@ -24,7 +24,7 @@ use tokio_postgres::NoTls;
 /// What express-session keeps of a cookie without options.
 pub(crate) const COOKIE: &str = r#"{"originalMaxAge":null,"expires":null,"httpOnly":true,"path":"/"}"#;
 
-const SECRET: &str = "keyboard cat";
+pub(crate) const SECRET: &str = "keyboard cat";
 
 /// An application of Express with a store of its own.
 pub(crate) struct Place {
