@@ -10,12 +10,14 @@ mod keeper;
 mod pooler;
 mod port;
 mod postgres;
+mod program;
 mod proxy;
 mod redis;
 
 pub use cluster::RedisCluster;
 pub use pooler::PgBouncer;
 pub use postgres::Postgres;
+pub use program::{Program, free_ports};
 pub use proxy::Proxy;
 pub use redis::Redis;
 
