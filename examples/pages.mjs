@@ -1,4 +1,4 @@
-// The pages of the Node servers. src/lib.rs makes the same of the same files.
+// The pages of the Node servers. src/pages.rs makes the same of the same files.
 import { readFileSync } from 'node:fs'
 
 const read = (name) => readFileSync(new URL(`pages/${name}.html`, import.meta.url), 'utf8')

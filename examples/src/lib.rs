@@ -1,58 +1,34 @@
-//! What the examples' Rust servers have beside their sessions: the pages, which `pages.mjs` makes of the same files, and a
-//! listener that ends well.
+//! The application of the examples' Rust servers: the routes of `server.mjs`, which do not know where their sessions are.
+
+mod pages;
 
 use std::{env, error::Error};
 
 use axum::{
-    Router,
+    Form, Json, Router,
     extract::Request,
-    middleware::Next,
-    response::{Html, IntoResponse as _, Response},
+    middleware::{self, Next},
+    response::{Html, IntoResponse as _, Redirect, Response},
+    routing::{get, post},
 };
-use hardtack::csrf::CsrfPolicy;
+use hardtack::{Field, Session, Sessions, csrf::CsrfPolicy};
+use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
 
-const FRAME: &str = include_str!("../pages/frame.html");
-const HOME: &str = include_str!("../pages/home.html");
-const NOBODY: &str = include_str!("../pages/nobody.html");
-const LOGIN: &str = include_str!("../pages/login.html");
+use pages::{home_page, login_page};
 
-/// Who is signed in, and what was counted.
-pub fn home_page(username: Option<&str>, count: u64) -> Html<String> {
-    match username {
-        None => page("Nobody", NOBODY),
-        Some(username) => {
-            let main = HOME.replace("{{count}}", &count.to_string()).replace("{{username}}", &escape(username));
-            page(username, &main)
-        }
-    }
-}
+const COUNT: Field<u64> = Field::new("count");
 
-/// The form to sign in.
-pub fn login_page() -> Html<String> {
-    page("Log in", LOGIN)
-}
-
-fn page(title: &str, main: &str) -> Html<String> {
-    let frame = FRAME.replace("{{title}}", &escape(title)).replace("{{server}}", "Rust");
-    Html(frame.replace("{{main}}", main))
-}
-
-fn escape(text: &str) -> String {
-    let escaped = text.replace('&', "&#38;").replace('<', "&#60;").replace('>', "&#62;");
-    escaped.replace('"', "&#34;").replace('\'', "&#39;")
-}
-
-/// Refuses what a page of another site made the browser send. `CsrfLayer` also asks for a token, which the forms of Node do
-/// not have: it comes when every form is Rust's.
-pub async fn own_pages_only(request: Request, next: Next) -> Response {
-    match CsrfPolicy::new().judge(request.method(), request.uri(), request.headers()) {
-        Ok(_) => next.run(request).await,
-        Err(refusal) => (refusal.status(), refusal.to_string()).into_response(),
-    }
+/// What the environment says.
+///
+/// # Errors
+///
+/// When it says nothing, with the name.
+pub fn setting(name: &str) -> Result<String, String> {
+    env::var(name).map_err(|_| format!("the environment has no {name}; examples/start sets what is needed"))
 }
 
 /// Serves on `PORT` of this machine, by default 3002, until SIGTERM; what was begun is answered.
@@ -60,7 +36,15 @@ pub async fn own_pages_only(request: Request, next: Next) -> Response {
 /// # Errors
 ///
 /// When the port is taken.
-pub async fn serve(app: Router) -> Result<(), Box<dyn Error>> {
+pub async fn serve(sessions: &Sessions) -> Result<(), Box<dyn Error>> {
+    let app = Router::new()
+        .route("/", get(home))
+        .route("/login", get(async || login_page()).post(log_in))
+        .route("/count", post(count))
+        .route("/logout", post(log_out))
+        .route("/session", get(session))
+        .layer(middleware::from_fn(own_pages_only))
+        .layer(sessions.layer());
     let port = env::var("PORT").ok().map_or(Ok(3002), |port| port.parse::<u16>())?;
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     println!("Rust on http://{}", listener.local_addr()?);
@@ -68,4 +52,44 @@ pub async fn serve(app: Router) -> Result<(), Box<dyn Error>> {
     let end = async move { while terminated.recv().await.is_none() {} };
     axum::serve(listener, app).with_graceful_shutdown(end).await?;
     Ok(())
+}
+
+async fn home(session: Session) -> Html<String> {
+    home_page(session.owner().as_deref(), session.get(COUNT).unwrap_or_default())
+}
+
+#[derive(serde::Deserialize)]
+struct Login {
+    username: String,
+}
+
+async fn log_in(session: Session, Form(login): Form<Login>) -> Redirect {
+    let name: String = login.username.trim().chars().take(40).collect();
+    session.sign_in(if name.is_empty() { "anonymous" } else { &name });
+    Redirect::to("./")
+}
+
+async fn count(session: Session) -> Redirect {
+    if session.owner().is_some() {
+        session.update(COUNT, |count| count.unwrap_or_default() + 1);
+    }
+    Redirect::to("./")
+}
+
+async fn log_out(session: Session) -> Redirect {
+    session.sign_out();
+    Redirect::to("./")
+}
+
+async fn session(session: Session) -> Json<Value> {
+    Json(json!({ "username": session.owner(), "count": session.get(COUNT).unwrap_or_default() }))
+}
+
+/// Refuses what a page of another site made the browser send. `CsrfLayer` also asks for a token, which the forms of Node do
+/// not have: it comes when every form is Rust's.
+async fn own_pages_only(request: Request, next: Next) -> Response {
+    match CsrfPolicy::new().judge(request.method(), request.uri(), request.headers()) {
+        Ok(_) => next.run(request).await,
+        Err(refusal) => (refusal.status(), refusal.to_string()).into_response(),
+    }
 }
