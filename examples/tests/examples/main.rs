@@ -2,6 +2,7 @@
 //! migration from Node to Rust under load.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod crowd;
 mod rolling;
 mod rollout;
 mod sharing;

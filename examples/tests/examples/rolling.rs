@@ -11,7 +11,7 @@ use std::{
 use hardtack_engines::{Redis, wait_until};
 
 use crate::{
-    site::{Front, Server, keys},
+    site::{Front, IRON, Server, keys},
     visitor::Visitor,
 };
 
@@ -23,7 +23,7 @@ const LOOKS: u64 = 20;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_switch_of_one_server_after_the_other_makes_visitors_nobody_for_a_while_and_loses_nothing() {
     let (redis, keys) = (Redis::start(), keys());
-    let emit = [Server::rust(&keys, &[]), Server::rust(&keys, &[])];
+    let emit = [Server::rust(IRON, &keys, &[]), Server::rust(IRON, &keys, &[])];
     let mut front = Front::new(&[], &[&emit[0], &emit[1]]);
     let mut visitors = Vec::new();
     for me in 0..VISITORS {
@@ -61,7 +61,7 @@ async fn a_switch_of_one_server_after_the_other_makes_visitors_nobody_for_a_whil
     let until = SystemTime::now() + Duration::from_secs(86_400);
     let until = until.duration_since(UNIX_EPOCH).unwrap().as_secs().to_string();
     let accept = [("REDIS_URL", &*redis.url()), ("ACCEPT_UNTIL", &until)];
-    let accepting = [Server::rust(&keys, &accept), Server::rust(&keys, &accept)];
+    let accepting = [Server::rust(IRON, &keys, &accept), Server::rust(IRON, &keys, &accept)];
     let before = looks.load(SeqCst);
     front.switch(&[], &[&accepting[0], &emit[1]]);
     more("one of each");

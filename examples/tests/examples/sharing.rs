@@ -1,9 +1,10 @@
 //! One session, two servers: what one does the other sees.
 
 use hardtack_browser::Browser;
+use hardtack_engines::Redis;
 
 use crate::{
-    site::{IRON, Site},
+    site::{EXPRESS, IRON, Site},
     visitor::Visitor,
 };
 
@@ -23,6 +24,26 @@ async fn a_session_of_iron_session_is_stored_read_and_destroyed_at_either_server
 #[tokio::test]
 async fn a_browser_sees_one_session_of_iron_session_at_both_servers() {
     in_a_browser(&iron().url).await;
+}
+
+fn express() -> (Site, Redis) {
+    let redis = Redis::start();
+    (Site::start("express-and-rust", EXPRESS, &[("REDIS_URL", &redis.url())]), redis)
+}
+
+/// B12
+#[tokio::test]
+async fn a_session_of_express_is_stored_read_and_destroyed_at_either_server() {
+    let (site, redis) = express();
+    at_either_server(&site.url).await;
+    assert_eq!(redis.cli(&["DBSIZE"]), "0", "no row is left behind");
+}
+
+/// B12
+#[tokio::test]
+async fn a_browser_sees_one_session_of_express_at_both_servers() {
+    let (site, _redis) = express();
+    in_a_browser(&site.url).await;
 }
 
 async fn at_either_server(site: &str) {

@@ -8,6 +8,7 @@ use tempfile::NamedTempFile;
 
 /// The password of iron-session.
 pub(crate) const SECRET: &str = "complex_password_at_least_32_characters_long";
+pub(crate) const EXPRESS: &str = env!("CARGO_BIN_EXE_express-and-rust");
 pub(crate) const IRON: &str = env!("CARGO_BIN_EXE_iron-session-and-rust");
 
 /// A file of the examples.
@@ -48,15 +49,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn node() -> Self {
-        let program =
-            Program::start("node", &[&path("iron-session-and-rust/server.mjs")], &[("SECRET", SECRET), ("PORT", "0")]);
+    pub(crate) fn node(example: &str, more: &[(&str, &str)]) -> Self {
+        let environment = [&[("SECRET", SECRET), ("PORT", "0")], more].concat();
+        let program = Program::start("node", &[&path(&format!("{example}/server.mjs"))], &environment);
         Self { url: program.told("Node on"), program }
     }
 
-    pub(crate) fn rust(keys: &str, more: &[(&str, &str)]) -> Self {
+    pub(crate) fn rust(server: &str, keys: &str, more: &[(&str, &str)]) -> Self {
         let environment = [&[("SECRET", SECRET), ("PORT", "0"), ("HARDTACK_KEYS", keys)], more].concat();
-        let program = Program::start(IRON, &[], &environment);
+        let program = Program::start(server, &[], &environment);
         Self { url: program.told("Rust on"), program }
     }
 
