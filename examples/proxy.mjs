@@ -2,11 +2,9 @@
 //
 // /node/… goes to a Node server, /rust/… to a Rust server, and everything else to any of them at random. SIGHUP reads the file
 // again: what was begun is finished where it was begun, what comes next goes to the new servers.
-import { Agent, createServer, request } from 'node:http'
+import { createServer, request } from 'node:http'
 import { readFileSync } from 'node:fs'
 
-// Unused connections are closed before the servers close them.
-const agent = new Agent({ keepAlive: true, timeout: 2000 })
 let upstreams
 
 function read() {
@@ -30,7 +28,8 @@ const site = createServer((req, res) => {
   const [server, path] = choose(req.url)
   if (server === undefined) return res.writeHead(502).end('No server is there for this.\n')
   const { method, headers } = req
-  const onward = request(server, { agent, method, path, headers: endToEnd(headers) })
+  // A connection for each request, so that no server closes one under it.
+  const onward = request(server, { agent: false, method, path, headers: endToEnd(headers) })
   onward.on('response', (answer) => {
     res.writeHead(answer.statusCode, endToEnd(answer.headers))
     answer.pipe(res)

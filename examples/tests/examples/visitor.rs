@@ -25,7 +25,8 @@ pub(crate) type Seen = (Option<String>, u64);
 
 impl Visitor {
     pub(crate) fn new(site: &str) -> Self {
-        let http = Client::builder(TokioExecutor::new()).build_http();
+        // A connection for each request, so that the proxy closes none under it.
+        let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
         Self { jar: BTreeMap::new(), http, site: site.to_owned() }
     }
 
