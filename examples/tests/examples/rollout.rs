@@ -72,7 +72,7 @@ impl Fleet {
             assert!(visitor.jar.contains_key(self.cookie));
         }
 
-        let until = SystemTime::now() + Duration::from_secs(8);
+        let until = SystemTime::now() + Duration::from_secs(12);
         let seconds = until.duration_since(UNIX_EPOCH).unwrap().as_secs().to_string();
         let accept = [("REDIS_URL", &*url), ("ACCEPT_UNTIL", &seconds)];
         let green = [(); 2].map(|()| Server::rust(self.rust, &keys, &accept));
