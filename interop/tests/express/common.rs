@@ -124,16 +124,23 @@ impl Place {
         }
     }
 
-    /// The end of a session in seconds since 1970, by the server's own tool; -1 for one without end, -2 for no session.
-    pub(crate) fn end(&self, sid: &str) -> i64 {
+    /// The end of a session in milliseconds since 1970, by the server's own tool; -1 for one without end, -2 for no session.
+    pub(crate) fn end_ms(&self, sid: &str) -> i64 {
         match self.package {
-            Package::ConnectRedis(_) => REDIS.cli(&["EXPIRETIME", &self.key(sid)]).parse().unwrap(),
+            Package::ConnectRedis(_) => REDIS.cli(&["PEXPIRETIME", &self.key(sid)]).parse().unwrap(),
             Package::ConnectPgSimple => {
-                let sid = literal(sid);
-                let sql =
-                    format!("SELECT extract(epoch FROM expire::timestamptz)::bigint FROM session WHERE sid = {sid}");
+                let expire = "(extract(epoch FROM expire::timestamptz) * 1000)::bigint";
+                let sql = format!("SELECT {expire} FROM session WHERE sid = {}", literal(sid));
                 self.psql(&sql).parse().unwrap_or(-2)
             }
+        }
+    }
+
+    /// The same in seconds.
+    pub(crate) fn end(&self, sid: &str) -> i64 {
+        match self.end_ms(sid) {
+            end @ ..0 => end,
+            end => end / 1000,
         }
     }
 

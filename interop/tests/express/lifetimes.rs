@@ -17,14 +17,14 @@ impl Place {
     /// Asserts that a session ends when a write at `written` with this many milliseconds left makes it end, by the package's
     /// reckoning. A TTL is counted from the moment the server hears of it, which is not before and not after these two.
     fn assert_ends(&self, sid: &str, written: u64, left: u64) {
-        let (end, after) = (self.end(sid), now());
+        let (end, after) = (self.end_ms(sid), now());
         match self.package {
             Package::ConnectRedis(_) => {
-                let (first, last) = (written / 1000 + left / 1000, after.div_ceil(1000) + left.div_ceil(1000));
-                let range = first.cast_signed()..=last.cast_signed();
+                let ttl = second(left) * 1000;
+                let range = written.cast_signed() + ttl..=after.cast_signed() + ttl;
                 assert!(range.contains(&end), "{}: {end} in {range:?}", self.package);
             }
-            Package::ConnectPgSimple => assert_eq!(end, second(written + left)),
+            Package::ConnectPgSimple => assert_eq!(end, second(written + left) * 1000),
         }
     }
 }

@@ -38,18 +38,18 @@ const STEP: usize = 500;
 ///
 /// - **The time zone must be the one that Node's connections have.** The package stores ends of sessions as local times
 ///   without saying of where. With another `TimeZone` here, sessions would be over hours early, or live on for hours.
-///   Both have the database's default, unless somebody sets it: `PGTZ`, `PGOPTIONS`, `options=-c TimeZone=…` in an
-///   address, `ALTER ROLE … SET timezone`. Ask on Node's connection (`SHOW TimeZone`), and give the answer to
-///   [`time_zone`](Self::time_zone), or to the pool: `config.options("-c TimeZone=America/New_York")`. Where that
-///   zone sets its clocks back, the sessions that end in that hour may be off by an hour, as in Node.
+///   Both have the database's default, unless somebody sets it: `PGOPTIONS`, `options` of a pool, `ALTER ROLE … SET
+///   timezone`. Ask on Node's connection (`SHOW TimeZone`), and give the answer to [`time_zone`](Self::time_zone), or
+///   to the pool: `config.options("-c TimeZone=America/New_York")`. Where that zone sets its clocks back, the sessions
+///   that end in that hour may be off by an hour, as in Node.
 /// - **Express writes without comparing.** A write of ours never undoes one of Express; a request of Express that loaded
 ///   the session before a write of ours, and saves it after, does.
 /// - **Rows whose time is over** are removed by the package, every quarter of an hour or so. When Node is gone, call
 ///   [`prune`](Self::prune) as often.
 /// - **Ending all sessions of an owner** looks at every row, because nothing in this layout leads from an owner to his. A
 ///   session that somebody makes meanwhile may be missed.
-/// - The pool leads to the primary. How long a call waits for a connection, and for an answer, is what the pool and the
-///   server were told.
+/// - The pool leads to the primary, and to no pooler that shares connections between transactions. How long a call waits
+///   for a connection, and for an answer, is what the pool and the server were told.
 #[derive(Clone)]
 pub struct ConnectPgSimple {
     pool: Pool,
