@@ -5,13 +5,14 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    io::{BufRead, BufReader},
+    net::SocketAddr,
     process::{Child, Command, Stdio},
     thread::{self, JoinHandle},
 };
 
 use serde_json::Value;
+use ureq::{Agent, http::Request};
 
 /// A running Express application. Ends when it goes out of scope.
 #[derive(Debug)]
@@ -186,20 +187,21 @@ impl Jar {
     ///
     /// When nobody answers there.
     pub fn ask(&mut self, to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
-        if method != "GET" {
-            request.push_str("Content-Length: 0\r\n");
-        }
+        let mut request = Request::builder().method(method).uri(format!("http://{to}{path}"));
         for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
+            request = request.header(*name, *value);
         }
         if let Some(cookies) = self.header() {
-            request.push_str(&format!("Cookie: {cookies}\r\n"));
+            request = request.header("cookie", cookies);
         }
-        request.push_str("\r\n");
-        let mut stream = TcpStream::connect(to).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let answer = read(&mut BufReader::new(stream));
+        // A connection for each, so that no server closes one under it.
+        let agent =
+            Agent::config_builder().http_status_as_error(false).max_redirects(0).max_idle_connections(0).build();
+        let mut response = agent.new_agent().run(request.body(()).unwrap()).expect("an answer");
+        let text = response.body_mut().read_to_string().unwrap();
+        let headers = response.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+        let answer = Answer { status: response.status().as_u16(), headers, text };
         for cookie in answer.set_cookies() {
             self.keep(cookie);
         }
@@ -244,39 +246,4 @@ fn set(path: &str, name: &str, value: &Value) -> String {
 
 fn query(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
-}
-
-/// One response of HTTP/1.1, with a length, in chunks or up to the end.
-fn read(stream: &mut impl BufRead) -> Answer {
-    let mut line = || {
-        let mut line = String::new();
-        stream.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    };
-    let status = line();
-    let status = status.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let status = status.expect("the application answers with a status");
-    let mut headers = Vec::new();
-    loop {
-        let line = line();
-        let Some((name, value)) = line.split_once(':') else { break };
-        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-    }
-    let is_chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
-    let mut body = Vec::new();
-    if is_chunked {
-        loop {
-            let mut size = String::new();
-            stream.read_line(&mut size).unwrap();
-            let size = u64::from_str_radix(size.trim(), 16).expect("the length of a chunk");
-            stream.take(size).read_to_end(&mut body).unwrap();
-            stream.read_line(&mut String::new()).unwrap();
-            if size == 0 {
-                break;
-            }
-        }
-    } else {
-        stream.read_to_end(&mut body).unwrap();
-    }
-    Answer { status, headers, text: String::from_utf8(body).unwrap() }
 }

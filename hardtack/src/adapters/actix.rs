@@ -18,7 +18,10 @@ use actix_web::{
     },
 };
 
-use crate::{CommitError, Session, SessionHeaders, SessionRejection, SessionRequest, Sessions};
+use crate::{
+    CommitError, Session, SessionHeaders, SessionRejection, SessionRequest, Sessions,
+    csrf::verdict::{SEC_FETCH_SITE, is_cross_site},
+};
 
 type Local<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -106,7 +109,8 @@ where
         };
         let cookie_fields = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
         let session = self.sessions.begin_on_host(host, cookie_fields);
-        if self.sessions.accepts() && request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        let started_by = || request.headers().get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+        if self.sessions.accepts() && is_cross_site(started_by()) {
             session.cross_site();
         }
         request.extensions_mut().insert(session.clone());

@@ -14,7 +14,10 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{CommitError, Finish, Session, SessionRejection, SessionRequest, Sessions};
+use crate::{
+    CommitError, Finish, Session, SessionRejection, SessionRequest, Sessions,
+    csrf::verdict::{SEC_FETCH_SITE, is_cross_site},
+};
 
 impl Sessions {
     /// The tower layer. Add it after the routes, so that it goes around them. The same sessions layered
@@ -69,7 +72,8 @@ where
                 authority.or_else(|| request.headers().get(header::HOST).map(HeaderValue::as_bytes))
             };
             let session = self.sessions.begin_on_host(host, cookie_fields(request.headers()));
-            if self.sessions.accepts() && request.headers().get(SEC_FETCH_SITE).is_some_and(|site| site == CROSS_SITE) {
+            let started_by = || request.headers().get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+            if self.sessions.accepts() && is_cross_site(started_by()) {
                 session.cross_site();
             }
             let finish = session.finish();
@@ -79,10 +83,6 @@ where
         SessionFuture { inner: self.inner.call(request), response: None, finish }
     }
 }
-
-/// Of which site the page is that started a request (Fetch Metadata).
-const SEC_FETCH_SITE: &str = "sec-fetch-site";
-const CROSS_SITE: &str = "cross-site";
 
 fn cookie_fields(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes)

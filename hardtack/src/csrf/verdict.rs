@@ -19,6 +19,12 @@ pub(crate) struct Asked<'a> {
     pub(crate) lines: &'a dyn Fn(&str) -> Lines<'a>,
 }
 
+/// Whether a browser says that a page of another site started the request.
+#[cfg(any(feature = "axum", feature = "actix-web-4"))]
+pub(crate) fn is_cross_site(sec_fetch_site: Option<&[u8]>) -> bool {
+    sec_fetch_site == Some(b"cross-site")
+}
+
 /// What a request that was not refused needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -30,6 +36,9 @@ pub enum Verdict {
     /// Its headers are good, and it needs a token.
     NeedsToken,
 }
+
+/// Of which site the page is that started a request (Fetch Metadata).
+pub(crate) const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
 /// Headers with which some frameworks replace the method. No page of another site can send them unasked, but a layer
 /// further inside may obey them.
@@ -50,7 +59,7 @@ pub(crate) fn judge(policy: &CsrfPolicy, asked: &Asked<'_>) -> Result<Verdict, C
     {
         return Ok(verdict);
     }
-    let sites = (asked.lines)("sec-fetch-site");
+    let sites = (asked.lines)(SEC_FETCH_SITE);
     if sites.is_empty() {
         return match origin {
             Sent::Nothing if policy.requires_headers => Err(CsrfRefusal::NoHeaders),
