@@ -1,16 +1,13 @@
-//! One record against its row: loaded, replaced, created; what to do when others were faster, and when an answer
-//! was lost. The row is in our own store, or in that of [Express](ExpressShelf).
-
-use std::sync::Arc;
+//! [`StoreShelf`]: what to do when others were faster, and when an answer was lost.
 
 use tokio::sync::MutexGuard;
 
+use super::{Again, Saved, replay};
 use crate::{
     error::{CommitError, StoreError},
     events,
-    foreign::{ExpressShelf, Guest},
     record::{Header, Record, SessionId},
-    request::{Jar, changes::Change},
+    request::changes::Change,
     store::{
         Admission, Created, Replaced, Row,
         sealing::{self, Writes},
@@ -25,124 +22,6 @@ const ATTEMPTS: usize = 64;
 /// How many errors of the store one write survives: the first may have lost nothing but the answer.
 const FAULTS: usize = 2;
 
-/// Does the changes again on a newer record. Answers whether they changed anything.
-pub(crate) fn replay(log: &mut [Change], system: &System, record: &mut Record) -> Result<bool, CommitError> {
-    log.iter_mut().try_fold(false, |changed, change| {
-        let changes = change(system, record);
-        changes.map(|changes| changed | changes).map_err(|error| CommitError::Field { why: error.to_string() })
-    })
-}
-
-/// Makes a request's changes on what others left, and answers whether there are any.
-pub(crate) type Again<'a> = &'a mut (dyn FnMut(&mut Record) -> Result<bool, CommitError> + Send);
-
-/// A record as it is in the store now, with the latest writes of its row.
-pub(crate) type Saved = (Record, Writes);
-
-/// What of a request its shelf needs.
-// Without foreign cookies only the time.
-#[cfg_attr(not(feature = "interop"), allow(dead_code))]
-pub(crate) struct Parts {
-    /// What of the other fleet came.
-    pub(crate) guest: Option<Arc<Guest>>,
-    pub(crate) jar: Jar,
-    pub(crate) now: u64,
-}
-
-/// Where the rows are.
-pub(crate) enum Shelf<'a> {
-    Ours(StoreShelf<'a>),
-    Express(ExpressShelf<'a>),
-}
-
-impl<'a> Shelf<'a> {
-    /// Where there is a store.
-    pub(crate) fn of(system: &'a System, parts: Parts) -> Option<Self> {
-        match (&system.store, &system.sharing) {
-            (Some(store), _) => Some(Self::Ours(StoreShelf { system, store, now: parts.now })),
-            (None, Some(sharing)) => Some(Self::Express(sharing.shelf(system, parts))),
-            (None, None) => None,
-        }
-    }
-
-    /// The row in the other fleet's store, as it is now.
-    pub(crate) fn row(&self) -> Option<&Guest> {
-        self.shared_row().map(|row| &**row)
-    }
-
-    /// The same, to be kept.
-    pub(crate) fn shared_row(&self) -> Option<&Arc<Guest>> {
-        match self {
-            Self::Ours(_) => None,
-            Self::Express(shelf) => shelf.row(),
-        }
-    }
-
-    /// The row in the other fleet's store that came with the request.
-    pub(crate) fn origin(&self) -> Option<&Guest> {
-        match self {
-            Self::Ours(_) => None,
-            Self::Express(shelf) => shelf.origin(),
-        }
-    }
-
-    /// The record of a session whose envelope came. `None` when it is gone.
-    pub(crate) async fn load(&self, envelope: &Header) -> Result<Option<Saved>, StoreError> {
-        match self {
-            Self::Ours(shelf) => shelf.load(envelope).await,
-            Self::Express(shelf) => Ok(shelf.load(envelope).await?.map(shared)),
-        }
-    }
-
-    /// Records that the session is used now. What fails is told and no more: nothing of the handler's is lost.
-    pub(crate) async fn touch(&self, header: &Header) {
-        match self {
-            Self::Ours(shelf) => shelf.touch(header).await,
-            Self::Express(shelf) => shelf.touch(header).await,
-        }
-    }
-
-    /// Replaces the row that `record` was made from. `None` when the session is gone.
-    pub(crate) async fn replace(
-        &self,
-        record: Record,
-        writes: &Writes,
-        again: Again<'_>,
-    ) -> Result<Option<Saved>, CommitError> {
-        match self {
-            Self::Ours(shelf) => shelf.replace(record, writes, again).await,
-            Self::Express(shelf) => Ok(shelf.replace(record, again).await?.map(shared)),
-        }
-    }
-
-    /// Makes the row of a new record. `None` when the session had ended.
-    pub(crate) async fn create(
-        &self,
-        record: Record,
-        known: bool,
-        prepared: Option<u64>,
-        log: &mut [Change],
-    ) -> Result<Option<Saved>, CommitError> {
-        match self {
-            Self::Ours(shelf) => shelf.create(record, known, prepared, log).await,
-            Self::Express(shelf) => Ok(Some(shared(shelf.create(record).await?))),
-        }
-    }
-
-    /// Removes a session's row, which must not come back until then.
-    pub(crate) async fn delete(&self, header: &Header, until: u64) -> Result<(), StoreError> {
-        match self {
-            Self::Ours(shelf) => shelf.store.delete(header.handle.into(), until).await.map(|_| ()),
-            Self::Express(shelf) => shelf.delete(header).await,
-        }
-    }
-}
-
-/// A record from the other fleet's store, whose rows remember no writes.
-fn shared(record: Record) -> Saved {
-    (record, Writes::default())
-}
-
 /// Our own store, with what a write needs beside it.
 pub(crate) struct StoreShelf<'a> {
     system: &'a System,
@@ -150,15 +29,23 @@ pub(crate) struct StoreShelf<'a> {
     now: u64,
 }
 
-impl StoreShelf<'_> {
+impl<'a> StoreShelf<'a> {
+    pub(super) fn new(system: &'a System, store: &'a TimedStore, now: u64) -> Self {
+        Self { system, store, now }
+    }
+
+    pub(super) async fn delete(&self, header: &Header, until: u64) -> Result<(), StoreError> {
+        self.store.delete(header.handle.into(), until).await.map(|_| ())
+    }
+
     /// The record of a session whose envelope came. `None` when it is gone.
-    async fn load(&self, envelope: &Header) -> Result<Option<Saved>, StoreError> {
+    pub(super) async fn load(&self, envelope: &Header) -> Result<Option<Saved>, StoreError> {
         let row = self.store.load(envelope.handle.into(), self.now).await?;
         Ok(row.and_then(|row| sealing::open(&row, envelope, self.now)))
     }
 
     /// Records that the session is used now. What fails is told and no more: nothing of the handler's is lost.
-    async fn touch(&self, header: &Header) {
+    pub(super) async fn touch(&self, header: &Header) {
         let mut header = header.clone();
         self.system.lifetime.touch(&mut header, self.now);
         let touched = self.store.touch(header.handle.into(), header.last_seen, header.idle_deadline).await;
@@ -167,7 +54,7 @@ impl StoreShelf<'_> {
 
     /// Replaces the row that `record` was made from. When others were faster, `again` makes its changes on
     /// what they left, and answers whether there are any. `None` when the session is gone.
-    async fn replace(
+    pub(super) async fn replace(
         &self,
         mut record: Record,
         writes: &Writes,
@@ -215,7 +102,7 @@ impl StoreShelf<'_> {
     }
 
     /// Makes the row of a new record. `None` when the session had ended.
-    async fn create(
+    pub(super) async fn create(
         &self,
         mut record: Record,
         known: bool,
