@@ -59,7 +59,7 @@ impl Site {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         let mut child = command.spawn().unwrap_or_else(|error| {
             panic!(
-                "{}: {error}\nBuild it with `cargo build --release -p hardtack-server`, or name another in HARDTACK_BIN.",
+                "{}: {error}\nBuild it with `cargo build -p hardtack-server`, or name another in HARDTACK_BIN.",
                 program.display()
             )
         });
@@ -92,13 +92,13 @@ impl Drop for Site {
     }
 }
 
-/// The program in `HARDTACK_BIN`, or the one that a release build makes.
+/// The program in `HARDTACK_BIN`, or the one that a build for tests makes.
 fn program() -> PathBuf {
     env::var_os("HARDTACK_BIN").map_or_else(
         || {
             let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
             let target = target.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../target").into());
-            target.join("release/hardtack")
+            target.join("debug/hardtack")
         },
         PathBuf::from,
     )

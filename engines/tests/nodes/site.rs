@@ -123,20 +123,20 @@ impl Drop for Site {
     }
 }
 
-/// The program in `HARDTACK_BIN`, or the one that a release build makes, with nothing in its environment that could
+/// The program in `HARDTACK_BIN`, or the one that a build for tests makes, with nothing in its environment that could
 /// come from the machine's user.
 pub(crate) fn command() -> Command {
     let program = env::var_os("HARDTACK_BIN").map_or_else(
         || {
             let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
             let target = target.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../target").into());
-            target.join("release/hardtack")
+            target.join("debug/hardtack")
         },
         PathBuf::from,
     );
     assert!(
         program.is_file(),
-        "{} is not there.\nBuild it with `cargo build --release -p hardtack-server`, or name another in HARDTACK_BIN.",
+        "{} is not there.\nBuild it with `cargo build -p hardtack-server`, or name another in HARDTACK_BIN.",
         program.display()
     );
     let mut command = Command::new(program);
