@@ -18,9 +18,14 @@ pub(crate) fn encode<T: Serialize>(field: &str, value: &T) -> Result<String, Fie
 
 /// All fields as the text of one JSON object.
 pub(crate) fn object_text(fields: &Fields) -> String {
-    let mut text = String::with_capacity(fields.size() + 16);
+    text_of(fields.iter(), fields.size() + 16)
+}
+
+/// Members, with values as they are written, as the text of one JSON object of about so many bytes.
+pub(crate) fn text_of<'a>(members: impl Iterator<Item = (&'a str, &'a str)>, size: usize) -> String {
+    let mut text = String::with_capacity(size);
     text.push('{');
-    for (name, json) in fields.iter() {
+    for (name, json) in members {
         if text.len() > 1 {
             text.push(',');
         }

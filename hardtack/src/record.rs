@@ -106,6 +106,14 @@ impl SessionId {
         Ok((id, handle))
     }
 
+    /// The id that a SHA-256 hash is, for a session that somebody else named.
+    #[cfg(feature = "interop")]
+    pub(crate) fn hashed(hash: aws_lc_rs::digest::Context) -> Self {
+        let mut id = Self([0; 32]);
+        id.0.copy_from_slice(hash.finish().as_ref());
+        id
+    }
+
     /// The handle of a session under this id.
     pub(crate) fn handle(&self, owner: Option<&str>) -> Result<Handle, NoRandom> {
         let mut handle = Handle([0; 16]);

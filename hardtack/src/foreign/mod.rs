@@ -82,9 +82,7 @@ impl Cookies {
                 hash.update(part);
             }
         }
-        let mut id = SessionId([0; 32]);
-        id.0.copy_from_slice(hash.finish().as_ref());
-        id
+        SessionId::hashed(hash)
     }
 
     /// The value that was presented under a name.

@@ -39,6 +39,8 @@ pub(crate) mod timed;
 
 pub use key::StoreKey;
 pub use memory::MemoryStore;
+#[cfg(all(feature = "deadpool-postgres-0_14", feature = "interop"))]
+pub(crate) use postgres::Fault as PostgresFault;
 #[cfg(any(feature = "tokio-postgres-0_7", feature = "sqlx-0_9"))]
 pub use postgres::{PostgresSettings, PostgresStore};
 #[cfg(feature = "redis-1")]

@@ -13,8 +13,7 @@ use crate::{
     envelope::{base64url_decode, base64url_encode},
     error::{CommitError, FieldError},
     fields::Fields,
-    interop::json,
-    json::Members,
+    json::{Members, text_of},
     record::SessionId,
 };
 
@@ -81,11 +80,14 @@ impl Row {
         fields
     }
 
+    fn size(&self) -> usize {
+        self.text.as_ref().map_or(0, String::len)
+    }
+
     /// The application's members as the text of an object.
     pub(crate) fn data_json(&self) -> String {
         let members = self.members.iter().filter(|(name, _)| name != COOKIE);
-        let members: Vec<_> = members.map(|(name, value)| format!("{}:{value}", json::string(name))).collect();
-        format!("{{{}}}", members.join(","))
+        text_of(members.map(|(name, value)| (name.as_str(), value.get())), self.size())
     }
 
     /// The row with other fields, another mark and the deadline of a session that is written now.
@@ -116,9 +118,7 @@ impl Row {
         if !has(MARK) {
             members.push((MARK, &mark));
         }
-        let members: Vec<_> =
-            members.into_iter().map(|(name, value)| format!("{}:{value}", json::string(name))).collect();
-        let text = format!("{{{}}}", members.join(","));
+        let text = text_of(members.into_iter(), self.size() + fields.size());
         let failed = || CommitError::Field { why: FieldError::NotAnObject.to_string() };
         Self::parse(self.sid.clone(), text).ok_or_else(failed)
     }
@@ -132,7 +132,5 @@ fn id_of(sid: &str) -> SessionId {
     let mut hash = Context::new(&SHA256);
     hash.update(b"hardtack 1 express-session");
     hash.update(sid.as_bytes());
-    let mut id = SessionId([0; 32]);
-    id.0.copy_from_slice(hash.finish().as_ref());
-    id
+    SessionId::hashed(hash)
 }

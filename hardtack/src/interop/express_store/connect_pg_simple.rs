@@ -9,14 +9,14 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use deadpool_postgres::{Pool, PoolError};
+use deadpool_postgres::Pool;
 use tokio_postgres::{error::SqlState, types::ToSql};
 
 use super::{
     ExpressStore, is_of,
     times::{DAY, capped, seconds},
 };
-use crate::error::StoreError;
+use crate::{error::StoreError, store::PostgresFault};
 
 /// How many rows are looked at in one step.
 const STEP: usize = 500;
@@ -128,13 +128,13 @@ impl ConnectPgSimple {
     }
 
     /// How many rows a statement wrote.
-    async fn run(&self, sql: &str, given: &[Given<'_>]) -> Result<u64, Fault> {
+    async fn run(&self, sql: &str, given: &[Given<'_>]) -> Result<u64, PostgresFault> {
         let connection = self.pool.get().await?;
         let statement = connection.prepare_cached(sql).await?;
         Ok(connection.execute(&statement, given).await?)
     }
 
-    async fn text(&self, sid: &str, now: f64) -> Result<Option<String>, Fault> {
+    async fn text(&self, sid: &str, now: f64) -> Result<Option<String>, PostgresFault> {
         let connection = self.pool.get().await?;
         let statement = connection.prepare_cached(&self.statements.load).await?;
         let row = connection.query_opt(&statement, &self.timed(&[&sid, &now])).await?;
@@ -148,7 +148,7 @@ impl ConnectPgSimple {
         field: &str,
         owner: &str,
         except: Option<&str>,
-    ) -> Result<Option<String>, Fault> {
+    ) -> Result<Option<String>, PostgresFault> {
         let connection = self.pool.get().await?;
         let statement = connection.prepare_cached(&self.statements.step).await?;
         let rows = connection.query(&statement, &[&after, &owner]).await?;
@@ -199,7 +199,7 @@ impl ExpressStore for ConnectPgSimple {
         match written {
             Ok(rows) => Ok(rows == 1),
             // Somebody else wrote, and the pool's transactions are stricter than PostgreSQL's default.
-            Err(fault) if fault.code == Some(SqlState::T_R_SERIALIZATION_FAILURE) => Ok(false),
+            Err(fault) if fault.is(SqlState::T_R_SERIALIZATION_FAILURE.code()) => Ok(false),
             Err(fault) => Err(fault.into()),
         }
     }
@@ -323,53 +323,4 @@ fn can_be(sid: &str) -> bool {
 #[allow(clippy::cast_precision_loss)]
 fn seconds_up(milliseconds: u64) -> f64 {
     milliseconds.div_ceil(1000) as f64
-}
-
-/// What went wrong, without anything that was asked or answered.
-struct Fault {
-    /// PostgreSQL's own code, when the server said it.
-    code: Option<SqlState>,
-    why: String,
-}
-
-impl From<tokio_postgres::Error> for Fault {
-    fn from(error: tokio_postgres::Error) -> Self {
-        match error.as_db_error() {
-            // Its details are left out: they may quote a row.
-            Some(said) => {
-                let why = format!("{} ({})", said.message(), said.code().code());
-                Self { code: Some(said.code().clone()), why }
-            }
-            None => Self { code: None, why: chain(&error) },
-        }
-    }
-}
-
-impl From<PoolError> for Fault {
-    fn from(error: PoolError) -> Self {
-        match error {
-            PoolError::Backend(error) => error.into(),
-            other => Self { code: None, why: chain(&other) },
-        }
-    }
-}
-
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
-        Self::new(fault.why)
-    }
-}
-
-/// An error and its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut why = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !why.ends_with(&cause_text) {
-            why = format!("{why}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    why
 }

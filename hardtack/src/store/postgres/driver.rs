@@ -73,7 +73,7 @@ pub(super) trait Columns: Send + Sync {
 
 /// What went wrong, without anything that was asked or answered.
 #[derive(Clone, Debug)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// PostgreSQL's own code, when the server said it.
     pub(super) code: Option<Box<str>>,
     pub(super) why: String,
@@ -103,7 +103,7 @@ impl Fault {
         Self::new(why)
     }
 
-    pub(super) fn is(&self, code: &str) -> bool {
+    pub(crate) fn is(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }
 }

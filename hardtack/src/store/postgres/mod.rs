@@ -36,6 +36,8 @@ use std::{
     time::Duration,
 };
 
+#[cfg(all(feature = "deadpool-postgres-0_14", feature = "interop"))]
+pub(crate) use self::driver::Fault;
 pub use self::settings::PostgresSettings;
 use self::{news::Waiting, statements::SchemaName};
 use super::{
