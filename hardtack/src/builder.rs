@@ -270,7 +270,7 @@ impl SessionsBuilder {
             hybrid,
             follower,
             emission: self.emission,
-            acceptance: self.acceptance,
+            acceptance: self.acceptance.map(|acceptance| acceptance.within(self.store_deadline)),
             sharing: self.sharing.map(|sharing| sharing.on(&cookie, self.store_deadline)),
             cookie_budget: self.cookie_budget,
             store_deadline: self.store_deadline,

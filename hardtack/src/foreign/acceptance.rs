@@ -4,7 +4,7 @@
 //! requests with it, on all nodes, make the same session; and where there is a store, a row under a second key remembers
 //! until the date that it was made. Without that, a copy of the cookie would bring back a session that has timed out.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderValue;
 
@@ -52,6 +52,14 @@ impl Acceptance {
     /// Of sessions in the store of Express.
     pub(super) fn of_rows(rows: Rows, until: u64, owner_from: OwnerFrom) -> Self {
         Self { rows: Some(rows.clone()), ..Self::new(rows.express.into(), until, owner_from) }
+    }
+
+    /// With the deadline of the site's stores.
+    pub(crate) fn within(mut self, deadline: Duration) -> Self {
+        if let Some(rows) = &mut self.rows {
+            rows.set_deadline(deadline);
+        }
+        self
     }
 
     /// What cannot be accepted.
@@ -116,10 +124,10 @@ impl Acceptance {
         };
         let Some(value) = Cookies::value(came, self.names(), &self.names()[0]) else { return Ok(None) };
         let row = rows.find(value, now).await?.and_then(|(row, _)| {
-            let (id, guest) = (row.id(), Opened::new(row.data_json()));
+            let owner = self.owner(&Opened::new(row.data_json()));
             let mut fields = row.fields();
             Mark::take(&mut fields);
-            self.accepted(system, id, fields, &guest, now)
+            self.accepted(system, row.id(), owner, fields, now)
         });
         Ok(row.inspect_err(|reason| events::refused(*reason)).ok())
     }
@@ -129,17 +137,22 @@ impl Acceptance {
         let find = |name: &str| Cookies::value(came, self.names(), name);
         let guest = foreign.open(find, now).map_err(Reason::from)?;
         let mut fields = fields(&guest).ok_or(Reason::Invalid)?;
+        let owner = self.owner(&guest);
         let id = match Mark::take(&mut fields) {
             Some(mark) => mark.id,
             // Two visitors with the same data have the same cookie.
-            None if !foreign.is_unique() && (self.owner_from)(&guest).is_none() => {
+            None if owner.is_none() && !foreign.is_unique() => {
                 let (id, _) = SessionId::new(system.random, None).map_err(|_| Reason::Invalid)?;
                 let header = header(system, Kind::Anonymous, id, None, now)?;
                 return Ok(Record { header, fields });
             }
             None => self.cookies.fingerprint(find),
         };
-        self.accepted(system, id, fields, &guest, now)
+        self.accepted(system, id, owner, fields, now)
+    }
+
+    fn owner(&self, guest: &Opened) -> Option<String> {
+        (self.owner_from)(guest).filter(|owner| (1..=MAX_OWNER).contains(&owner.len()))
     }
 
     /// Nobody has proved a credential to us: it is never fresh. An owner whose sessions were ever ended here has signed in
@@ -148,11 +161,10 @@ impl Acceptance {
         &self,
         system: &System,
         id: SessionId,
+        owner: Option<String>,
         fields: Fields,
-        guest: &Opened,
         now: u64,
     ) -> Result<Record, Reason> {
-        let owner = (self.owner_from)(guest).filter(|owner| (1..=MAX_OWNER).contains(&owner.len()));
         let header = header(system, system.recorded, id, owner.as_deref(), now)?;
         Ok(Record { header, fields })
     }

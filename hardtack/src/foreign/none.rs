@@ -72,6 +72,10 @@ impl Emission {
 }
 
 impl Acceptance {
+    pub(crate) fn within(self, _: Duration) -> Self {
+        match self {}
+    }
+
     pub(crate) async fn fetch(&self, _: &System, _: &Presented, _: u64) -> Result<Option<Record>, StoreError> {
         match *self {}
     }

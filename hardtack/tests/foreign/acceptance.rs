@@ -245,13 +245,16 @@ async fn an_owner_whose_sessions_were_ended_is_not_accepted() {
 #[tokio::test]
 async fn two_visitors_with_the_same_cookie_are_two() {
     for placement in ["stateless", "stored", "hybrid"] {
-        let fleet = Fleet::new(placement, formats()[2].clone());
-        let (mut one, mut other) = (fleet.of_node(r#"{"count":1}"#), fleet.of_node(r#"{"count":1}"#));
-        assert_eq!(one, other);
-        let (first, _) = one.visit(&fleet.nodes[0], |session| (session.handle(), session.get(COUNT))).await;
-        let (second, _) = other.visit(&fleet.nodes[0], |session| (session.handle(), session.get(COUNT))).await;
-        assert_eq!((first.1, second.1), (Some(1), Some(1)));
-        assert_ne!(first.0, second.0);
+        // Also with what can be nobody's name.
+        for data in [r#"{"count":1}"#.to_owned(), format!(r#"{{"count":1,"user":"{}"}}"#, "x".repeat(600))] {
+            let fleet = Fleet::new(placement, formats()[2].clone());
+            let (mut one, mut other) = (fleet.of_node(&data), fleet.of_node(&data));
+            assert_eq!(one, other);
+            let (first, _) = one.visit(&fleet.nodes[0], |session| (session.handle(), session.get(COUNT))).await;
+            let (second, _) = other.visit(&fleet.nodes[0], |session| (session.handle(), session.get(COUNT))).await;
+            assert_eq!((first.1, second.1), (Some(1), Some(1)));
+            assert_ne!(first.0, second.0);
+        }
     }
 }
 

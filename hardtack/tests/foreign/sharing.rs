@@ -36,6 +36,7 @@ struct Rows {
     touched: Arc<Mutex<Vec<Touched>>>,
     between: Arc<Mutex<Option<Between>>>,
     away: Arc<Mutex<bool>>,
+    silent: Arc<Mutex<bool>>,
 }
 
 impl Rows {
@@ -69,6 +70,9 @@ impl Rows {
 impl ExpressStore for Rows {
     async fn load(&self, sid: &str, _: u64) -> Result<Option<String>, StoreError> {
         self.is_there()?;
+        if *self.silent.lock().unwrap() {
+            std::future::pending::<()>().await;
+        }
         Ok(self.text(sid))
     }
 
@@ -439,6 +443,24 @@ async fn without_the_store_sessions_fail_closed() {
     assert!(matches!(request.finish().await, Err(CommitError::Store(_))));
     assert!(sessions.begin([jar.header().as_bytes()]).session().await.is_err());
     assert_eq!(sessions.begin([jar.header().as_bytes()]).finish().await.unwrap().set_cookies().count(), 0);
+}
+
+/// J06: while both fleets live, and when Express is gone.
+#[tokio::test]
+async fn a_store_that_says_nothing_is_given_up_after_the_sites_deadline() {
+    let rows = Rows::with(r#","user":"ada""#);
+    *rows.silent.lock().unwrap() = true;
+    let until = std::time::UNIX_EPOCH + Duration::from_millis(START + DAY);
+    let accepting = Sessions::stored(Keyring::ephemeral().unwrap(), MemoryStore::new())
+        .accept_shared(express(), rows.clone(), until, |session| session.get("user"))
+        .clock(Clock::manual(START));
+    for builder in [sharing(&rows), accepting] {
+        let sessions = builder.store_deadline(Duration::from_millis(10)).build().unwrap();
+        let Err(error) = sessions.begin([browser(SID).header().as_bytes()]).session().await else {
+            panic!("nobody answered, and there is a session");
+        };
+        assert!(error.to_string().ends_with("no answer within 10ms"), "{error}");
+    }
 }
 
 #[test]

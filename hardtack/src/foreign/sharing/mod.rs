@@ -57,6 +57,10 @@ impl Rows {
         Self { express, store: Timed { store: Arc::new(store), deadline: Duration::from_secs(3) } }
     }
 
+    pub(super) fn set_deadline(&mut self, deadline: Duration) {
+        self.store.deadline = deadline;
+    }
+
     /// The row that a cookie names, and whether its id was signed with a secret that no longer signs.
     pub(super) async fn find(&self, value: &[u8], now: u64) -> Result<Result<(Row, bool), Reason>, StoreError> {
         let (sid, key) = match self.express.verified(value) {
@@ -123,7 +127,7 @@ impl Sharing {
             .as_ref()
             .map_or_else(|| RowCookie::new(policy, true, max_age), |loopback| RowCookie::new(loopback, false, max_age));
         self.cookies = [RowCookie::new(policy, true, max_age), on_loopback];
-        self.rows.store.deadline = deadline;
+        self.rows.set_deadline(deadline);
         self
     }
 
