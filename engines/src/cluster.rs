@@ -10,6 +10,7 @@ const NODE_TIMEOUT: &str = "3000";
 /// Masters that share all slots, and their replicas.
 pub struct RedisCluster {
     nodes: Vec<Redis>,
+    masters: usize,
 }
 
 impl RedisCluster {
@@ -32,7 +33,7 @@ impl RedisCluster {
                 "0",
             ])
         });
-        let cluster = Self { nodes: nodes.collect() };
+        let cluster = Self { nodes: nodes.collect(), masters };
         let mut command = Command::new("redis-cli");
         command.args(["--cluster", "create"]).args(cluster.nodes.iter().map(|node| node.address().to_string()));
         command.args(["--cluster-replicas", &replicas_per_master.to_string(), "--cluster-yes"]);
@@ -56,20 +57,36 @@ impl RedisCluster {
         &self.nodes
     }
 
-    /// The addresses of the living masters that have slots, as the node `i` sees the cluster.
-    pub fn masters(&self, i: usize) -> Vec<SocketAddr> {
-        let nodes = self.nodes[i].cli(&["cluster", "nodes"]);
-        let fields = nodes.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-        let masters = fields.filter(|fields| fields.len() > 8 && matches!(fields[2], "master" | "myself,master"));
-        masters.map(|fields| fields[1].split('@').next().unwrap().parse().unwrap()).collect()
+    /// Waits until every node but this one, which is dead, knows who has its slots now. Each hears it for itself, so the
+    /// word of one is not enough: another may still send its clients to the dead, or refuse them.
+    ///
+    /// # Panics
+    ///
+    /// When no replica takes its place.
+    pub fn wait_until_replaced(&self, dead: usize) {
+        let (gone, others) = (self.nodes[dead].address(), self.nodes.iter().enumerate().filter(|(i, _)| *i != dead));
+        wait_until("every node knows the replica that took the place of the master", || {
+            others.clone().all(|(_, node)| self.works_to(node) && !masters_to(node).contains(&gone))
+        });
     }
 
     fn is_whole_to(&self, node: &Redis) -> bool {
-        let info = node.cli(&["cluster", "info"]);
         let size = format!("cluster_known_nodes:{}", self.nodes.len());
         let replication = node.cli(&["info", "replication"]);
-        info.contains("cluster_state:ok")
-            && info.lines().any(|line| line.trim() == size)
+        self.works_to(node)
+            && node.cli(&["cluster", "info"]).lines().any(|line| line.trim() == size)
             && (replication.contains("role:master") || replication.contains("master_link_status:up"))
     }
+
+    fn works_to(&self, node: &Redis) -> bool {
+        node.cli(&["cluster", "info"]).contains("cluster_state:ok") && masters_to(node).len() == self.masters
+    }
+}
+
+/// The addresses of the living masters that have slots, as this node sees the cluster.
+fn masters_to(node: &Redis) -> Vec<SocketAddr> {
+    let nodes = node.cli(&["cluster", "nodes"]);
+    let fields = nodes.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let masters = fields.filter(|fields| fields.len() > 8 && matches!(fields[2], "master" | "myself,master"));
+    masters.map(|fields| fields[1].split('@').next().unwrap().parse().unwrap()).collect()
 }
