@@ -218,8 +218,9 @@ fn session(plaintext: &[u8]) -> Result<Opened, Refusal> {
     if !data.starts_with('{') {
         return Err(Refusal::Invalid);
     }
-    let claim = |name| json::member(data, name).map_or(f64::NAN, number);
-    let (issued, mut expiry) = (claim("iat"), claim("exp"));
+    let (kept, issued) = json::take(data, "iat");
+    let claim = |value: Option<&str>| value.map_or(f64::NAN, number);
+    let (issued, mut expiry) = (claim(issued), claim(json::member(data, "exp")));
     if !issued.is_finite() || issued == 0.0 {
         return Err(Refusal::Invalid);
     }
@@ -227,7 +228,7 @@ fn session(plaintext: &[u8]) -> Result<Opened, Refusal> {
     if expiry.is_nan() || expiry == 0.0 || issued + WEEK < expiry {
         expiry = issued + WEEK;
     }
-    let mut opened = Opened::new(json::without(data, "iat"));
+    let mut opened = Opened::new(kept);
     opened.created_at = Some(milliseconds(issued));
     opened.expires_at = Some(milliseconds(expiry));
     opened.last = opened.expires_at;
@@ -265,7 +266,7 @@ mod tests {
             let architect = Architect::from_key(&key, algorithm).unwrap();
             let issued: u64 = json::member(text_of(parts, "plaintext"), "iat").unwrap().parse().unwrap();
             let mut fill = recorded(vec![text::from_hex(text_of(parts, "iv_hex")).unwrap()]);
-            let data = json::without(text_of(parts, "plaintext"), "iat");
+            let data = json::take(text_of(parts, "plaintext"), "iat").0;
             Some((architect.seal_with(&data, issued * 1000, &mut fill).unwrap(), value.to_owned()))
         });
     }

@@ -325,7 +325,7 @@ impl ClientSessions {
         if data == "null" {
             return Err(Refusal::Invalid);
         }
-        let mut opened = Opened::new(json::spread(data));
+        let mut opened = Opened::new(json::spread(data).into_owned());
         let (created_at, duration) = times;
         opened.created_at = Some(created_at);
         opened.duration = Some(duration);

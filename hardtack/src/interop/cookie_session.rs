@@ -158,7 +158,7 @@ impl CookieSession {
             key = Some(verified.ok_or(Refusal::Forged)?);
         }
         let bytes = text::from_base64(value)?;
-        let mut opened = Opened::new(json::spread(json::authentic(&bytes)?));
+        let mut opened = Opened::new(json::spread(json::authentic(&bytes)?).into_owned());
         opened.key_id = key.map(|key| key.to_string());
         opened.resend = key.is_some_and(|key| key > 0);
         Ok(opened)

@@ -282,7 +282,7 @@ fn session(plaintext: &[u8], version: Option<i64>) -> Result<String, Refusal> {
     let data = if plaintext.is_empty() { "null" } else { json::authentic(plaintext)? };
     if version != Some(2) {
         let persistent = if data.starts_with('{') { json::member(data, "persistent") } else { None };
-        return Ok(json::spread(persistent.unwrap_or("null")));
+        return Ok(json::spread(persistent.unwrap_or("null")).into_owned());
     }
     match data.as_bytes() {
         b"null" => Ok("{}".to_owned()),

@@ -1,7 +1,7 @@
 //! JSON texts, taken apart at their top level only: what the packages stored is handed on byte for byte, numbers,
 //! order, escapes and lone surrogates included.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use memchr::memchr2;
 use serde_json::value::RawValue;
@@ -9,6 +9,10 @@ use serde_json::value::RawValue;
 use super::Refusal;
 
 const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+
+fn is_blank(byte: u8) -> bool {
+    BLANKS.contains(&char::from(byte))
+}
 
 /// One JSON value without the blanks around it. Nothing in it is decoded.
 pub(super) fn value(text: &str) -> Option<&str> {
@@ -22,12 +26,12 @@ pub(super) fn authentic(bytes: &[u8]) -> Result<&str, Refusal> {
 
 /// What JavaScript's `{...value}` makes of a value: an object is itself, an array and a string become objects by
 /// index, anything else the empty object.
-pub(super) fn spread(value: &str) -> String {
+pub(super) fn spread(value: &str) -> Cow<'_, str> {
     match value.as_bytes().first() {
-        Some(b'{') => value.to_owned(),
-        Some(b'[') => by_index(items(value).map(ToOwned::to_owned)),
-        Some(b'"') => by_index(units(value).into_iter().map(quoted)),
-        _ => "{}".to_owned(),
+        Some(b'{') => value.into(),
+        Some(b'[') => by_index(items(value).map(ToOwned::to_owned)).into(),
+        Some(b'"') => by_index(units(value).into_iter().map(quoted)).into(),
+        _ => "{}".into(),
     }
 }
 
@@ -57,13 +61,29 @@ pub(crate) fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     items(object).map(key_and_value).filter(|(key, _)| is(key, name)).last().map(|(_, value)| value)
 }
 
-/// An object without its members that are called `name`.
-pub(super) fn without(object: &str, name: &str) -> String {
+/// An object without its members that are called `name`, and the value of the last of them.
+pub(super) fn take<'a>(object: &'a str, name: &str) -> (String, Option<&'a str>) {
     if cannot_hold(object, name) {
-        return object.to_owned();
+        return (object.to_owned(), None);
     }
-    let kept: Vec<_> = items(object).filter(|item| !is(key_and_value(item).0, name)).collect();
-    format!("{{{}}}", kept.join(","))
+    let (mut kept, mut taken) = (String::with_capacity(object.len()), None);
+    let mut items = items(object);
+    while let Some(item) = items.next() {
+        let (key, value) = key_and_value(item);
+        let separator = if kept.is_empty() { '{' } else { ',' };
+        if !is(key, name) {
+            kept.push(separator);
+            kept.push_str(item);
+            continue;
+        }
+        taken = Some(value);
+        if let Some(rest) = items.0.take_if(|rest| cannot_hold(rest, name)) {
+            kept.push(separator);
+            kept.push_str(rest.trim_matches(BLANKS));
+        }
+    }
+    kept.push_str(if kept.is_empty() { "{}" } else { "}" });
+    (kept, taken)
 }
 
 /// Whether a member of this name is out of the question, without taking the object apart: the name stands nowhere in
@@ -93,36 +113,42 @@ pub(crate) fn with(object: &str, name: &str, value: &str) -> String {
 /// The text of an object without blanks between its tokens, as `JSON.stringify` writes it, or nothing when it is no
 /// object.
 pub(super) fn object(text: &str) -> Option<String> {
-    let mut rest = value(text).filter(|value| value.starts_with('{'))?;
-    let mut compact = String::with_capacity(rest.len() + 32);
-    while let Some(start) = rest.find('"') {
-        push_tokens(&mut compact, &rest[..start]);
-        let end = start + string_length(&rest[start..]);
-        compact.push_str(&rest[start..end]);
-        rest = &rest[end..];
+    let text = value(text).filter(|value| value.starts_with('{'))?;
+    let mut compact = String::with_capacity(text.len() + 32);
+    let (mut at, mut written) = (0, 0);
+    while let Some(byte) = text.as_bytes().get(at) {
+        if *byte == b'"' {
+            at += string_length(&text[at..]);
+            continue;
+        }
+        if is_blank(*byte) {
+            compact.push_str(&text[written..at]);
+            written = at + 1;
+        }
+        at += 1;
     }
-    push_tokens(&mut compact, rest);
+    compact.push_str(&text[written..]);
     Some(compact)
 }
 
-fn push_tokens(compact: &mut String, tokens: &str) {
-    if tokens.contains(BLANKS) {
-        compact.extend(tokens.chars().filter(|character| !BLANKS.contains(character)));
-    } else {
-        compact.push_str(tokens);
-    }
+/// What stands between the top-level commas of a valid array or object.
+fn items(text: &str) -> Items<'_> {
+    let inner = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
+    Items((!inner.trim_matches(BLANKS).is_empty()).then_some(inner))
 }
 
-/// What stands between the top-level commas of a valid array or object.
-fn items(text: &str) -> impl Iterator<Item = &str> {
-    let inner = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
-    let mut rest = (!inner.trim_matches(BLANKS).is_empty()).then_some(inner);
-    std::iter::from_fn(move || {
-        let text = rest?;
+/// Those that are still to come, as they stand in the text.
+struct Items<'a>(Option<&'a str>);
+
+impl<'a> Iterator for Items<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let text = self.0?;
         let Range { start, end } = comma(text);
-        rest = (end > start).then(|| &text[end..]);
+        self.0 = (end > start).then(|| &text[end..]);
         Some(text[..start].trim_matches(BLANKS))
-    })
+    }
 }
 
 /// Where the first top-level comma is, or the empty range at the end.
@@ -213,7 +239,18 @@ mod tests {
         let text = r#"{"a":{"iat":1},"iat":2,"x":"}\"],iat","\u0069at" : 3 ,"b":[]}"#;
         assert_eq!(member(text, "iat"), Some("3"));
         assert_eq!(member(text, "none"), None);
-        assert_eq!(without(text, "iat"), r#"{"a":{"iat":1},"x":"}\"],iat","b":[]}"#);
+        let rest = r#"{"a":{"iat":1},"x":"}\"],iat","b":[]}"#;
+        assert_eq!(take(text, "iat"), (rest.to_owned(), Some("3")));
+        assert_eq!(take(rest, "iat"), (rest.to_owned(), None));
+        for (text, rest) in [
+            (r#"{"iat":3}"#, "{}"),
+            (r#"{ "iat" : 3 , "a" : 1 , "b":[ ] }"#, r#"{"a" : 1 , "b":[ ]}"#),
+            (r#"{"a":1,"iat":3}"#, r#"{"a":1}"#),
+            (r#"{"a":1,"iat":2,"b":2,"iat":3,"c":3}"#, r#"{"a":1,"b":2,"c":3}"#),
+            (r#"{"iat":2,"\u0069at":3,"c":3}"#, r#"{"c":3}"#),
+        ] {
+            assert_eq!(take(text, "iat"), (rest.to_owned(), Some("3")), "{text}");
+        }
         assert_eq!(with(text, "iat", "4"), r#"{"a":{"iat":1},"iat":4,"x":"}\"],iat","b":[]}"#);
         assert_eq!(with("{}", "iat", "4"), r#"{"iat":4}"#);
         assert_eq!(member("{ }", "iat"), None);
@@ -236,6 +273,6 @@ mod tests {
     fn a_lone_surrogate_is_neither_lost_nor_refused() {
         let text = r#"{"\ud83d":"\udc00","iat":1}"#;
         assert_eq!(object(text).as_deref(), Some(text));
-        assert_eq!(without(text, "iat"), r#"{"\ud83d":"\udc00"}"#);
+        assert_eq!(take(text, "iat"), (r#"{"\ud83d":"\udc00"}"#.to_owned(), Some("1")));
     }
 }

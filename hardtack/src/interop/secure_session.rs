@@ -149,17 +149,16 @@ impl SecureSession {
     }
 
     fn seal_with(&self, data_json: &str, now_ms: u64, fill: Fill<'_>) -> Result<String, SealError> {
-        let data = json::without(&json::object(data_json).ok_or(SealError::NotAnObject)?, "__ts");
+        let (data, _) = json::take(&json::object(data_json).ok_or(SealError::NotAnObject)?, "__ts");
         let comma = if data == "{}" { "" } else { "," };
         // Math.round, which rounds halves up.
-        let seconds = now_ms.saturating_add(500) / 1000;
-        let mut sealed = format!("{{\"__ts\":{seconds}{comma}{}", &data[1..]).into_bytes();
+        let start = format!("{{\"__ts\":{}{comma}", now_ms.saturating_add(500) / 1000);
+        let mut sealed = [&[0; TAG], start.as_bytes(), &data.as_bytes()[1..]].concat();
         let mut nonce = [0; NONCE];
         fill(&mut nonce);
-        let tag = self.keys[0].encrypt_in_place_detached(Nonce::from_slice(&nonce), b"", &mut sealed);
-        let tag = tag.map_err(|_| SealError::Cipher)?;
-        let sealed = [&tag[..], &sealed].concat();
-        Ok(text::encode_component(&format!("{};{}", text::base64(&sealed), text::base64(&nonce))))
+        let tag = self.keys[0].encrypt_in_place_detached(Nonce::from_slice(&nonce), b"", &mut sealed[TAG..]);
+        sealed[..TAG].copy_from_slice(&tag.map_err(|_| SealError::Cipher)?);
+        Ok(text::encode_component(&[text::base64(&sealed), text::base64(&nonce)].join(";")))
     }
 
     /// The session that a plaintext is, without `__ts`.
@@ -169,8 +168,9 @@ impl SecureSession {
             return Err(Refusal::Invalid);
         }
         let data = json::spread(data);
-        let mut opened = Opened::new(json::without(&data, "__ts"));
-        if let Some(seconds) = json::member(&data, "__ts") {
+        let (data, seconds) = json::take(&data, "__ts");
+        let mut opened = Opened::new(data);
+        if let Some(seconds) = seconds {
             let created_at = text::integer(seconds).map_err(|_| Refusal::Invalid)?.saturating_mul(1000);
             let expires_at = created_at.saturating_add(signed(millis(self.expiry)));
             opened.created_at = Some(created_at);

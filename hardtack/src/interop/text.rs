@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr_iter;
+
 use base64_simd::{Base64, STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::Refusal;
@@ -36,30 +38,44 @@ pub(super) fn decoded(value: &[u8]) -> Result<Cow<'_, str>, Refusal> {
 
 /// Nothing when there is nothing to decode, or when it cannot be.
 fn decode_component(text: &str) -> Option<String> {
-    let first = memchr::memchr(b'%', text.as_bytes())?;
-    let mut bytes = Vec::with_capacity(text.len());
-    bytes.extend_from_slice(&text.as_bytes()[..first]);
-    for part in text[first + 1..].split('%') {
-        let (digits, rest) = part.as_bytes().split_at_checked(2)?;
-        bytes.push(hex_digit(digits[0])? << 4 | hex_digit(digits[1])?);
-        bytes.extend_from_slice(rest);
+    let text = text.as_bytes();
+    let mut escapes = memchr_iter(b'%', text).peekable();
+    escapes.peek()?;
+    let (mut decoded, mut read) = (Vec::with_capacity(text.len()), 0);
+    for escape in escapes {
+        decoded.extend_from_slice(text.get(read..escape)?);
+        read = escape + 3;
+        decoded.push(hex_digit(*text.get(escape + 1)?)? << 4 | hex_digit(*text.get(escape + 2)?)?);
     }
-    String::from_utf8(bytes).ok()
+    decoded.extend_from_slice(text.get(read..)?);
+    String::from_utf8(decoded).ok()
 }
 
 /// `encodeURIComponent`.
 pub(super) fn encode_component(text: &str) -> String {
     let digits = b"0123456789ABCDEF";
     let mut encoded = Vec::with_capacity(text.len() + text.len() / 4);
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
-            encoded.push(byte);
-        } else {
-            encoded.extend([b'%', digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]]);
-        }
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| !IS_KEPT[usize::from(*byte)]) {
+        let byte = rest[at];
+        encoded.extend_from_slice(&rest[..at]);
+        encoded.extend([b'%', digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]]);
+        rest = &rest[at + 1..];
     }
+    encoded.extend_from_slice(rest);
     String::from_utf8(encoded).unwrap_or_default()
 }
+
+/// What `encodeURIComponent` leaves as it is.
+const IS_KEPT: [bool; 256] = {
+    let (mut kept, mut byte) = ([false; 256], 0);
+    while byte < 256 {
+        kept[byte] = matches!(byte as u8, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z'
+            | b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')');
+        byte += 1;
+    }
+    kept
+};
 
 /// Lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
