@@ -122,14 +122,14 @@ impl SecureSession {
     pub fn inspect(&self, value: &[u8]) -> Result<Opened, Refusal> {
         let value = text::decoded(value)?;
         let (sealed, nonce) = value.split_once(';').ok_or(Refusal::Malformed)?;
-        let sealed = text::from_base64(sealed)?;
+        let mut sealed = text::from_base64(sealed)?;
         let nonce: [u8; NONCE] = text::from_base64(nonce)?.try_into().map_err(|_| Refusal::Malformed)?;
-        let (tag, ciphertext) = sealed.split_at_checked(TAG).ok_or(Refusal::Malformed)?;
+        let (tag, text) = sealed.split_at_mut_checked(TAG).ok_or(Refusal::Malformed)?;
+        let (nonce, tag) = (Nonce::from_slice(&nonce), Tag::from_slice(tag));
         for (index, key) in self.keys.iter().enumerate() {
-            let mut plaintext = Zeroizing::new(ciphertext.to_vec());
-            let (nonce, tag) = (Nonce::from_slice(&nonce), Tag::from_slice(tag));
-            if key.decrypt_in_place_detached(nonce, b"", &mut plaintext, tag).is_ok() {
-                let mut opened = self.session(&plaintext)?;
+            // What is not this key's stays as it is.
+            if key.decrypt_in_place_detached(nonce, b"", text, tag).is_ok() {
+                let mut opened = self.session(text)?;
                 opened.key_id = Some(index.to_string());
                 opened.resend = index > 0;
                 return Ok(opened);
