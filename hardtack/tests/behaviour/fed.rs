@@ -59,7 +59,7 @@ pub fn a_logout_without_the_feed_is_no_logout(setup: Setup) {
 
 /// E08: a node that could not read what has ended says so to those with a session, until it has. Others see its pages.
 pub fn a_node_that_knows_nothing_trusts_nobody(setup: Setup) {
-    let world = setup.world_with(&|builder| builder.store_deadline(Duration::from_millis(100)));
+    let world = setup.world();
     let mut ada = world.browser("sign-in.ada");
     let copy = ada.cookie.clone();
     ada.go(world.here(), "sign-out");

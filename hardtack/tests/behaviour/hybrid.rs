@@ -144,7 +144,7 @@ pub fn without_the_feed_the_store_is_asked(setup: Setup) {
 /// E08, J05: with the store away copies are read until the bound has passed, writes fail at once and are no success; then
 /// 503 for everybody with a session, and other pages go on. Nothing is lost when it comes back.
 pub fn without_the_store_copies_are_read_for_the_bound_alone(setup: Setup) {
-    let world = setup.world_with(&|builder| builder.store_deadline(Duration::from_millis(200)));
+    let world = setup.world_with(&|builder| builder.store_deadline(SECOND));
     let mut browser = world.browser("sign-in.ada/set.note.mine");
     world.watch().down(Fault::Refuse);
     let reads = at_once(world.here(), &browser.cookie);

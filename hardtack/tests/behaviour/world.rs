@@ -122,18 +122,7 @@ impl Setup {
         let (engines, folder) = self.engines();
         let watch = Arc::new(Watch::default());
         let site = Arc::new(Site::default());
-        let stored = |engine: &Engine| {
-            let store = Watched::new(&watch, engine);
-            // One clock is for all, so a copy is trusted from the first moment on.
-            let lifetime = Lifetime::default().skew(Duration::ZERO);
-            if !self.is_stored() {
-                Sessions::stateless(keys.clone()).revocations(Revocations::in_feed(store))
-            } else if self.is_hybrid() {
-                Sessions::hybrid(keys.clone(), store).lifetime(lifetime)
-            } else {
-                Sessions::stored(keys.clone(), store)
-            }
-        };
+        let stored = |engine| self.builder(keys.clone(), Watched::new(&watch, engine));
         let builders = match &engines[..] {
             [] => vec![Sessions::stateless(keys.clone())],
             engines => engines.iter().map(stored).collect(),
@@ -149,6 +138,18 @@ impl Setup {
         nodes.iter().filter(|_| has_feed).for_each(Node::follows);
         let shelf = engines.into_iter().next().map(|engine| Shelf { watch, engine, _folder: folder });
         World { clock, key, nodes, site, gates: AtomicUsize::default(), shelf, setup: self }
+    }
+
+    /// The placement over a store.
+    fn builder(self, keys: Keyring, store: Watched) -> SessionsBuilder {
+        if !self.is_stored() {
+            Sessions::stateless(keys).revocations(Revocations::in_feed(store))
+        } else if self.is_hybrid() {
+            // One clock is for all, so a copy is trusted from the first moment on.
+            Sessions::hybrid(keys, store).lifetime(Lifetime::default().skew(Duration::ZERO))
+        } else {
+            Sessions::stored(keys, store)
+        }
     }
 
     /// The store as each of the nodes opens it.
@@ -240,14 +241,14 @@ impl World {
         Watched::new(watch, engine)
     }
 
-    /// Hybrid sessions for one more node, as those of the others are.
+    /// Sessions for one more node, as those of the others are. Only for worlds with a store.
     pub fn sessions(&self, configure: Configure<'_>) -> Sessions {
         self.sessions_under(Keyring::new(Key::parse(&self.key.to_secret_text()).unwrap(), []).unwrap(), configure)
     }
 
     /// The same under other keys.
     pub fn sessions_under(&self, keys: Keyring, configure: Configure<'_>) -> Sessions {
-        let builder = Sessions::hybrid(keys, self.store()).lifetime(Lifetime::default().skew(Duration::ZERO));
+        let builder = self.setup.builder(keys, self.store());
         configure(builder.clock(self.clock.clone()).purge_interval(Duration::ZERO)).build().unwrap()
     }
 
