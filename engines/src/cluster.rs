@@ -57,6 +57,20 @@ impl RedisCluster {
         &self.nodes
     }
 
+    /// Waits until every replica has all that its master has now.
+    ///
+    /// # Panics
+    ///
+    /// When one does not get there.
+    pub fn replicas_catch_up(&self) {
+        for replica in &self.nodes[self.masters..] {
+            let replication = replica.cli(&["info", "replication"]);
+            let of = replication.lines().find_map(|line| line.trim().strip_prefix("master_port:")).unwrap();
+            let master = self.nodes.iter().find(|node| node.address().port().to_string() == of).unwrap();
+            replica.catches_up_with(master);
+        }
+    }
+
     /// Waits until every node but this one, which is dead, knows who has its slots now. Each hears it for itself, so the
     /// word of one is not enough: another may still send its clients to the dead, or refuse them.
     ///

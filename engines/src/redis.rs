@@ -109,6 +109,23 @@ impl Redis {
         keeper::run(&mut command, "redis-tools")
     }
 
+    /// Waits until this replica has all that its primary has now, whoever wrote it.
+    ///
+    /// # Panics
+    ///
+    /// When it does not get there.
+    pub fn catches_up_with(&self, primary: &Redis) {
+        let all = primary.offset();
+        wait_until("the replica has everything", || self.offset() >= all);
+    }
+
+    /// How much of the stream of writes it has; of a primary, how much there is.
+    fn offset(&self) -> u64 {
+        let info = self.cli(&["info", "replication"]);
+        let offset = info.lines().find_map(|line| line.trim().strip_prefix("master_repl_offset:"));
+        offset.unwrap().parse().unwrap()
+    }
+
     /// What the server wrote on its output.
     pub fn log(&self) -> String {
         self.folder.log()

@@ -47,8 +47,7 @@ fn a_cluster_finds_every_key_and_survives_a_master() {
     for name in ["a", "b", "c", "d"] {
         assert_eq!(cluster.node(0).cli(&["-c", "set", name, name]), "OK");
     }
-    let size = |node: &Redis| node.cli(&["dbsize"]).parse::<u32>().unwrap();
-    wait_until("the replicas have all", || cluster.nodes()[3..].iter().map(size).sum::<u32>() == 4);
+    cluster.replicas_catch_up();
     cluster.node(0).kill();
     cluster.wait_until_replaced(0);
     for name in ["a", "b", "c", "d"] {
