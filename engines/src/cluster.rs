@@ -64,8 +64,7 @@ impl RedisCluster {
     /// When one does not get there.
     pub fn replicas_catch_up(&self) {
         for replica in &self.nodes[self.masters..] {
-            let replication = replica.cli(&["info", "replication"]);
-            let of = replication.lines().find_map(|line| line.trim().strip_prefix("master_port:")).unwrap();
+            let of = replica.field(&["info", "replication"], "master_port");
             let master = self.nodes.iter().find(|node| node.address().port().to_string() == of).unwrap();
             replica.catches_up_with(master);
         }
@@ -85,15 +84,14 @@ impl RedisCluster {
     }
 
     fn is_whole_to(&self, node: &Redis) -> bool {
-        let size = format!("cluster_known_nodes:{}", self.nodes.len());
-        let replication = node.cli(&["info", "replication"]);
+        let follows = |node: &Redis| node.field(&["info", "replication"], "master_link_status") == "up";
         self.works_to(node)
-            && node.cli(&["cluster", "info"]).lines().any(|line| line.trim() == size)
-            && (replication.contains("role:master") || replication.contains("master_link_status:up"))
+            && node.field(&["cluster", "info"], "cluster_known_nodes") == self.nodes.len().to_string()
+            && (node.field(&["info", "replication"], "role") == "master" || follows(node))
     }
 
     fn works_to(&self, node: &Redis) -> bool {
-        node.cli(&["cluster", "info"]).contains("cluster_state:ok") && masters_to(node).len() == self.masters
+        node.field(&["cluster", "info"], "cluster_state") == "ok" && masters_to(node).len() == self.masters
     }
 }
 

@@ -121,9 +121,14 @@ impl Redis {
 
     /// How much of the stream of writes it has; of a primary, how much there is.
     fn offset(&self) -> u64 {
-        let info = self.cli(&["info", "replication"]);
-        let offset = info.lines().find_map(|line| line.trim().strip_prefix("master_repl_offset:"));
-        offset.unwrap().parse().unwrap()
+        self.field(&["info", "replication"], "master_repl_offset").parse().unwrap()
+    }
+
+    /// The value of a line `NAME:VALUE` of what a command answers; nothing where there is no such line.
+    pub(crate) fn field(&self, command: &[&str], name: &str) -> String {
+        let lines = self.cli(command);
+        let fields = lines.lines().filter_map(|line| line.trim().split_once(':'));
+        fields.filter(|(other, _)| *other == name).map(|(_, value)| value.to_owned()).next().unwrap_or_default()
     }
 
     /// What the server wrote on its output.
